@@ -1,0 +1,68 @@
+"""What can go wrong in the domain, named once and translated to HTTP or a message at the edge.
+
+Every error's text is a sentence that a person understands and that says what to do.
+"""
+
+
+class SessionError(Exception):
+    """Base class of the domain's errors; `code` is the slug that clients see."""
+
+    code = "error"
+
+
+class InvalidRequest(SessionError):
+    """What was asked for cannot be: `fields` maps a field's name to its sentences."""
+
+    code = "invalid"
+
+    def __init__(self, sentence: str, fields: dict[str, list[str]] | None = None) -> None:
+        super().__init__(sentence)
+        self.fields = fields or {}
+
+
+class SessionNotFound(SessionError):
+    """No such session, or none that this user may see."""
+
+    code = "not-found"
+
+
+class SessionNotRunning(SessionError):
+    """The session has ended or has not begun, so its terminal cannot be used."""
+
+    code = "not-running"
+
+
+class SessionStillActive(SessionError):
+    """Only a session that has ended can be forgotten."""
+
+    code = "still-active"
+
+
+class InvalidTransition(SessionError):
+    """The session's status changed meanwhile, so this change no longer applies."""
+
+    code = "invalid-transition"
+
+
+class NoFreeSlot(SessionError):
+    """All slots of this machine are taken."""
+
+    code = "no-free-slot"
+
+
+class InputQueueFull(SessionError):
+    """The program does not read what is typed into it, and the queue is full."""
+
+    code = "input-full"
+
+
+class ManagerUnavailable(SessionError):
+    """The session manager of this process is not running, or does not answer in time."""
+
+    code = "manager-unavailable"
+
+
+class StateFolderInUse(SessionError):
+    """Another server already works on this state folder."""
+
+    code = "state-folder-in-use"
