@@ -1,0 +1,59 @@
+"""The environment, read in one place with strict types: a value that makes no sense is refused.
+
+Every setting of the project that comes from the environment is read here and nowhere else.
+"""
+
+import os
+import socket
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+def text(name: str, default: str = "") -> str:
+    """Return the variable without surrounding white space; an empty one counts as not set."""
+    return os.environ.get(name, "").strip() or default
+
+
+def integer(name: str, default: int, *, least: int, most: int) -> int:
+    """Return a whole number from `least` to `most`."""
+    value = text(name)
+    try:
+        number = int(value) if value else default
+    except ValueError:
+        number = least - 1
+    if not least <= number <= most:
+        raise ImproperlyConfigured(
+            f"{name} must be a whole number from {least} to {most}, not {value!r}."
+        )
+    return number
+
+
+def flag(name: str, *, default: bool) -> bool:
+    """Return a yes or no."""
+    value = text(name).lower()
+    if not value:
+        return default
+    if value in {"1", "true", "yes", "on"}:
+        return True
+    if value in {"0", "false", "no", "off"}:
+        return False
+    raise ImproperlyConfigured(f"{name} must be 1 or 0, not {value!r}.")
+
+
+def folder(name: str, default: str) -> Path:
+    """Return an absolute path; `~` is the user's home."""
+    path = Path(text(name, default)).expanduser()
+    if not path.is_absolute():
+        raise ImproperlyConfigured(f"{name} must be an absolute path, not {str(path)!r}.")
+    return path
+
+
+def words(name: str, default: str = "") -> list[str]:
+    """Return the comma-separated words of the variable."""
+    return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def machine_name() -> str:
+    """Return this machine's name, the default name of the host in the log."""
+    return socket.gethostname() or "localhost"

@@ -1,0 +1,193 @@
+"""Settings of the session harness. Everything that varies is read through `harness_site.env`."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from harness_site import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = "0.1.0"
+
+
+def _private_folder(path: Path) -> Path:
+    """Create the folder for this user alone (0700)."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.stat().st_uid == os.getuid():
+        path.chmod(0o700)
+    return path
+
+
+def _secret_key(path: Path) -> str:
+    """Return the key kept in the state folder (0600), made on the first start."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text(encoding="ascii").strip()
+    with open(descriptor, "w", encoding="ascii") as file:
+        file.write(secrets.token_urlsafe(48))
+    return path.read_text(encoding="ascii").strip()
+
+
+# Where and what
+
+HARNESS_STATE_DIR = _private_folder(
+    env.folder("HARNESS_STATE_DIR", "~/.local/state/session-harness")
+)
+HARNESS_HOST = env.text("HARNESS_HOST", "127.0.0.1")
+HARNESS_PORT = env.integer("HARNESS_PORT", 3333, least=1, most=65535)
+HARNESS_HOST_NAME = env.text("HARNESS_HOST_NAME", env.machine_name())
+HARNESS_SLOTS = env.integer("HARNESS_SLOTS", 4, least=1, most=1000)
+# Variables of the server's environment that programs receive besides the basic ones; `*` matches.
+HARNESS_PASS_ENV = env.words("HARNESS_PASS_ENV", "*_API_KEY,SSH_AUTH_SOCK")
+
+DEBUG = env.flag("HARNESS_DEBUG", default=False)
+SECRET_KEY = _secret_key(HARNESS_STATE_DIR / "secret-key")
+ALLOWED_HOSTS = list({"localhost", ".localhost", "127.0.0.1", "[::1]", HARNESS_HOST})
+
+# Django
+
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "channels",
+    "rest_framework",
+    "drf_spectacular",
+    "sessions_app.apps.SessionsConfig",
+    "dashboard.apps.DashboardConfig",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "harness_site.urls"
+ASGI_APPLICATION = "harness_site.asgi.application"
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": HARNESS_STATE_DIR / "harness.sqlite3",
+        "OPTIONS": {
+            # A deferred transaction that writes late fails with "database is locked" whatever the
+            # time-out is; one that takes the lock at its beginning waits its turn.
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 10,
+            # WAL lets readers go on while one writes. With it, synchronous=NORMAL cannot corrupt
+            # the file; a power cut may lose the last commits, a crash of the server loses none.
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        },
+        "TEST": {"NAME": HARNESS_STATE_DIR / "test.sqlite3"},
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
+    "default": {
+        "BACKEND": "channels.layers.InMemoryChannelLayer",
+        # One receiver per process reads the group; what does not fit is healed from the log.
+        "CONFIG": {"capacity": 2000},
+    }
+}
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+
+# Static files
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [
+    (f"vendor/{package}", BASE_DIR / "node_modules" / "@xterm" / package)
+    for package in (
+        "xterm/lib",
+        "xterm/css",
+        "addon-fit/lib",
+        "addon-search/lib",
+        "addon-unicode11/lib",
+        "addon-web-links/lib",
+        "addon-webgl/lib",
+    )
+]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "dashboard.static_storage.ModuleStaticFilesStorage"},
+}
+
+# Logging in
+
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "login"
+# Cookies ignore ports: own names keep two servers of one machine apart.
+SESSION_COOKIE_NAME = f"harness_session_{HARNESS_PORT}"
+CSRF_COOKIE_NAME = f"harness_csrf_{HARNESS_PORT}"
+SESSION_COOKIE_SAMESITE = "Strict"
+CSRF_COOKIE_SAMESITE = "Strict"
+SESSION_COOKIE_AGE = 30 * 24 * 3600
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+# REST
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "sessions_app.api.authentication.BearerAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "sessions_app.api.errors.exception_handler",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Session harness",
+    "DESCRIPTION": "Start, watch, steer and end programs in terminals.",
+    "VERSION": VERSION,
+    "SERVE_INCLUDE_SCHEMA": False,
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+
+# Logging
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {"sessions_app": {"level": "INFO"}},
+}

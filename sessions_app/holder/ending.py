@@ -1,0 +1,74 @@
+"""How the whole process tree below the holder is ended: asked first, then killed.
+
+Killing walks the tree again and again, because a process may fork while it is walked. The holder
+is a subreaper, so having no child left to wait for is the proof that nothing of the tree is left.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from .processes import ProcessIdentity, descendants, send_signal
+
+KILL_INTERVAL = 0.01  # seconds between rounds of killing
+PATIENCE = 5.0  # seconds of killing before what is left is reported instead
+_ASKING = (signal.SIGHUP, signal.SIGTERM, signal.SIGCONT)
+_FREEZE_ROUNDS = 50
+
+
+class Ending:
+    """The end of a tree under way. `step` must be called every `wait()` seconds until it is over.
+
+    The tree is asked when this is made; `grace` seconds later it is killed.
+    """
+
+    def __init__(self, grace: float) -> None:
+        self._deadline = time.monotonic() + grace
+        _signal_all(_ASKING)
+
+    def ask_again(self, grace: float) -> None:
+        """As if begun now, but never with more time than was left."""
+        self._deadline = min(self._deadline, time.monotonic() + grace)
+        _signal_all(_ASKING)
+
+    def wait(self) -> float:
+        return max(KILL_INTERVAL, self._deadline - time.monotonic())
+
+    def step(self) -> None:
+        if time.monotonic() >= self._deadline:
+            _kill_all()
+
+    def survivors(self) -> list[ProcessIdentity]:
+        """What could not be killed in all the time for it; empty before that."""
+        if time.monotonic() < self._deadline + PATIENCE:
+            return []
+        return descendants(os.getpid())
+
+
+def _signal_all(numbers: tuple[signal.Signals, ...]) -> None:
+    for process in descendants(os.getpid()):
+        for number in numbers:
+            _send(process, number)
+
+
+def _kill_all() -> None:
+    """Stop first, until a walk finds nothing new that could fork or respawn; then kill."""
+    frozen: set[ProcessIdentity] = set()
+    for _ in range(_FREEZE_ROUNDS):
+        moving = [process for process in descendants(os.getpid()) if process not in frozen]
+        if not moving:
+            break
+        for process in moving:
+            _send(process, signal.SIGSTOP)
+        frozen.update(moving)
+    for process in frozen:
+        _send(process, signal.SIGKILL)
+
+
+def _send(process: ProcessIdentity, number: signal.Signals) -> None:
+    try:
+        send_signal(process, number)
+    except PermissionError:  # it runs as another user by now; reported if it stays
+        pass

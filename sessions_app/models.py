@@ -1,0 +1,278 @@
+"""The log: sessions, their numbered events and their output by offset.
+
+Rows are written by the session manager alone, through `sessions_app.event_log`; everybody else
+reads. Who may see what is asked in one place, `SessionQuerySet.visible_to`.
+"""
+
+import shlex
+import uuid
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Case, IntegerField, Q, Value, When
+from django.utils import timezone
+
+from sessions_app.credentials import ApiToken, LoginLink
+from sessions_app.events import (
+    ACTIVE,
+    ALIVE,
+    ENDED,
+    MAX_SIZE,
+    MIN_SIZE,
+    EventType,
+    LifecycleEvent,
+    Status,
+    iso,
+)
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+
+__all__ = [
+    "ApiToken",
+    "LoginLink",
+    "OutputSegment",
+    "ScreenSnapshot",
+    "Session",
+    "SessionEvent",
+]
+
+
+def new_epoch() -> str:
+    """Return 128 random bits in hexadecimal: the name of one log."""
+    return uuid.uuid4().hex
+
+
+class SessionQuerySet(models.QuerySet["Session"]):
+    """The vocabulary of questions about sessions."""
+
+    def visible_to(self, user: "AbstractBaseUser | AnonymousUser") -> "SessionQuerySet":
+        """Keep what this user may see: everything once logged in, else nothing."""
+        return self.all() if user.is_authenticated and user.is_active else self.none()
+
+    def active(self) -> "SessionQuerySet":
+        """Keep what is queued or runs."""
+        return self.filter(status__in=ACTIVE)
+
+    def alive(self) -> "SessionQuerySet":
+        """Keep what has a program that runs."""
+        return self.filter(status__in=ALIVE)
+
+    def ended(self) -> "SessionQuerySet":
+        """Keep what has come to its end."""
+        return self.filter(status__in=ENDED)
+
+    def queued(self) -> "SessionQuerySet":
+        """Keep what waits for a free slot, first come first."""
+        return self.filter(status=Status.IDLE, slot=None).order_by("created_at", "id")
+
+    def holding_a_slot(self) -> "SessionQuerySet":
+        """Keep what takes up a slot: a program that runs or is just being started."""
+        return self.active().exclude(slot=None)
+
+    def on_host(self, host: str) -> "SessionQuerySet":
+        """Keep the sessions of one machine."""
+        return self.filter(host=host)
+
+    def active_first(self) -> "SessionQuerySet":
+        """Order as lists show them: active ones first, then the newest."""
+        ended_last = Case(
+            When(status__in=ENDED, then=Value(1)), default=Value(0), output_field=IntegerField()
+        )
+        return self.annotate(ended_last=ended_last).order_by("ended_last", "-created_at", "-id")
+
+    def search(self, text: str) -> "SessionQuerySet":
+        """Keep the sessions whose name, command or folder contains `text`, whatever its case."""
+        return self.filter(
+            Q(name__icontains=text)
+            | Q(command_line__icontains=text)
+            | Q(working_dir__icontains=text)
+        )
+
+
+class Session(models.Model):
+    """One run of a command in a pseudo-terminal."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    epoch = models.CharField(max_length=32, default=new_epoch, editable=False)
+    name = models.CharField(max_length=200, blank=True)
+    status = models.CharField(
+        max_length=20,
+        choices=[(status.value, status.value.replace("_", " ")) for status in Status],
+        default=Status.IDLE,
+    )
+    host = models.CharField(max_length=255)
+    slot = models.PositiveSmallIntegerField(null=True, blank=True)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True
+    )
+    command = models.JSONField(help_text="The program and its arguments, a list.")
+    command_line = models.TextField(help_text="The command as one types it into a shell.")
+    working_dir = models.TextField()
+    environment = models.JSONField(
+        default=dict, blank=True, help_text="Extra variables; forgotten once the program runs."
+    )
+    pid = models.PositiveIntegerField(null=True, blank=True)
+    cols = models.PositiveSmallIntegerField()
+    rows = models.PositiveSmallIntegerField()
+    created_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    last_activity_at = models.DateTimeField(default=timezone.now)
+    exit_code = models.IntegerField(null=True, blank=True)
+    error = models.TextField(blank=True)
+    waiting = models.JSONField(
+        null=True, blank=True, help_text="The event that says what it waits for, while it waits."
+    )
+    last_seq = models.PositiveBigIntegerField(default=0)
+    output_bytes = models.PositiveBigIntegerField(
+        default=0, help_text="How much output is in the archive."
+    )
+
+    objects = SessionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-created_at", "-id")
+        constraints = (
+            models.UniqueConstraint(
+                fields=["host", "slot"],
+                condition=Q(status__in=sorted(ACTIVE)),
+                name="one_active_session_per_slot",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=sorted(Status)), name="session_status_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    cols__gte=MIN_SIZE, cols__lte=MAX_SIZE, rows__gte=MIN_SIZE, rows__lte=MAX_SIZE
+                ),
+                name="session_size_is_possible",
+            ),
+        )
+        indexes = (
+            models.Index(fields=["status", "-created_at"]),
+            models.Index(fields=["-created_at", "-id"]),
+            models.Index(fields=["working_dir", "-created_at"]),
+        )
+
+    def __str__(self) -> str:
+        return self.name or self.command_line
+
+    @property
+    def is_alive(self) -> bool:
+        """Tell whether its program runs, as far as the row knows."""
+        return self.status in ALIVE
+
+    @property
+    def is_active(self) -> bool:
+        """Tell whether it is queued or runs."""
+        return self.status in ACTIVE
+
+    def set_command(self, argv: list[str]) -> None:
+        """Set the command and the line that shows it."""
+        self.command = argv
+        self.command_line = shlex.join(argv)
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the session as clients read it, section 2 of the wire contract."""
+
+        def moment(value: datetime | None) -> str | None:
+            return iso(value) if value else None
+
+        return {
+            "id": str(self.pk),
+            "name": self.name or None,
+            "status": self.status,
+            "slot": self.slot,
+            "host": self.host,
+            "owner": self.owner.get_username() if self.owner else None,
+            "workingDir": self.working_dir,
+            "currentCommand": self.command_line,
+            "pid": self.pid,
+            "cols": self.cols,
+            "rows": self.rows,
+            "createdAt": moment(self.created_at),
+            "startedAt": moment(self.started_at),
+            "endedAt": moment(self.ended_at),
+            "exitCode": self.exit_code,
+            "error": self.error or None,
+            "waiting": self.waiting,
+            "lastSeq": self.last_seq,
+            "outputBytes": self.output_bytes,
+            "epoch": self.epoch,
+            "lastActivityAt": moment(self.last_activity_at),
+        }
+
+
+class SessionEvent(models.Model):
+    """One immutable fact about one session, the `seq`-th, at output offset `offset`."""
+
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="events")
+    seq = models.PositiveBigIntegerField()
+    type = models.CharField(max_length=40, choices=[(kind.value, kind.value) for kind in EventType])
+    offset = models.PositiveBigIntegerField()
+    timestamp = models.DateTimeField(default=timezone.now)
+    fields = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ("session", "seq")
+        constraints = (
+            models.UniqueConstraint(fields=["session", "seq"], name="events_are_numbered_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.seq} {self.type}"
+
+    def as_event(self) -> LifecycleEvent:
+        """Return the fact without its row."""
+        return LifecycleEvent(
+            type=EventType(self.type),
+            session_id=str(self.session_id),
+            seq=self.seq,
+            offset=self.offset,
+            timestamp=self.timestamp,
+            fields=self.fields,
+        )
+
+
+class OutputSegment(models.Model):
+    """A stretch of raw output, bytes `start` up to `end`, compressed with zstandard.
+
+    `timeline` says when its pieces came, as `[milliseconds after recorded_at, offset]` pairs.
+    """
+
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="segments")
+    start = models.PositiveBigIntegerField()
+    end = models.PositiveBigIntegerField()
+    data = models.BinaryField()
+    recorded_at = models.DateTimeField()
+    timeline = models.JSONField(default=list)
+
+    class Meta:
+        ordering = ("session", "start")
+        constraints = (
+            models.UniqueConstraint(fields=["session", "start"], name="output_is_stored_once"),
+            models.CheckConstraint(
+                condition=Q(end__gt=models.F("start")), name="segments_hold_something"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.start} to {self.end}"
+
+
+class ScreenSnapshot(models.Model):
+    """What draws a session's screen as it stood at output offset `offset` (control sequences)."""
+
+    session = models.OneToOneField(
+        Session, on_delete=models.CASCADE, related_name="snapshot", primary_key=True
+    )
+    offset = models.PositiveBigIntegerField()
+    cols = models.PositiveSmallIntegerField()
+    rows = models.PositiveSmallIntegerField()
+    data = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"{self.cols} x {self.rows} at {self.offset}"
