@@ -1,0 +1,202 @@
+"""libghostty-vt, driven through `pyghostty`, with what the project needs of it and types."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pyghostty import Terminal, UnknownSequence, ffi, lib
+from pyghostty.core import check, init_sized
+
+FOREGROUND: Final = (0xD4, 0xD4, 0xD4)
+BACKGROUND: Final = (0x1E, 0x1E, 0x1E)
+_SCROLLBACK_BYTES: Final = 8 << 20
+_LONGEST_UNFINISHED: Final = 1 << 16
+_LONGEST_QUERY: Final = 64
+_TERMINATORS: Final = {"bel": b"\x07", "st": b"\x1b\\"}
+
+_MODE: Final = re.compile(rb"\x1b\[(\??)(\d+)([hl])")
+_MARGINS: Final = re.compile(rb"\x1b\[(\d+);(\d+)r")
+_TAB_STOPS: Final = re.compile(rb"\x1b\[3g(?:\x1b\[\d+G\x1bH)*")
+_CURSOR: Final = re.compile(rb"\x1b\[(\d+);(\d+)H(.*)\Z", re.DOTALL)
+
+_STATE_PARTS: Final = ("modes", "scrolling_region", "tabstops", "keyboard")
+_SCREEN_PARTS: Final = ("cursor", "style", "hyperlink", "protection", "charsets")
+
+
+@dataclass(frozen=True)
+class Pen:
+    """The cursor: row and column from 1, and the sequences for its style, link and charsets.
+
+    These begin with the last cell's character when the cursor waits to wrap.
+    """
+
+    row: int
+    column: int
+    manner: bytes
+
+    def placed(self, *, below: int = 0) -> bytes:
+        """Moves the cursor; its row is counted from the line after the first `below` ones."""
+        return b"\x1b[%d;%dH" % (self.row - below, self.column) + self.manner
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything but the cells. Modes and tab stops are those that differ from a fresh terminal's.
+
+    A mode is (`b"?"` or nothing, its number, `b"h"` or `b"l"`); margins are the first and last
+    row of the scroll region from 1, or nothing when it is the whole screen.
+    """
+
+    modes: tuple[tuple[bytes, bytes, bytes], ...]
+    tab_stops: bytes
+    margins: tuple[int, int] | None
+    pen: Pen
+
+
+class Emulator:
+    """One terminal. Replies go to `on_reply` while the query is being read, in their order.
+
+    `on_query` gets each complete OSC that the library does not know: its content without
+    introducer and terminator, at most 64 bytes of it, and its terminator.
+    """
+
+    def __init__(
+        self,
+        cols: int,
+        rows: int,
+        scrollback_lines: int,
+        on_reply: Callable[[bytes], None],
+        on_query: Callable[[bytes, bytes], None],
+    ) -> None:
+        self._terminal = Terminal(cols, rows, scrollback_lines, FOREGROUND, BACKGROUND)
+        self._handle: Any = self._terminal._t[0]
+        # the library's own limit is 10,000 bytes
+        self._set("SCROLLBACK_MAX_BYTES", "size_t*", _SCROLLBACK_BYTES)
+        self._set("CONTINUATION_MAX_BYTES", "size_t*", _LONGEST_UNFINISHED)
+        self._set("KITTY_IMAGE_STORAGE_LIMIT", "uint64_t*", 0)
+        self._terminal.on_reply(on_reply)
+
+        def on_unknown(sequence: UnknownSequence) -> None:
+            if sequence.kind == "osc":
+                on_query(sequence.content, _TERMINATORS[sequence.terminator])
+
+        self._terminal.on_unknown_sequence(on_unknown, max_bytes=_LONGEST_QUERY)
+
+    def _set(self, option: str, kind: str, value: int) -> None:
+        key = getattr(lib, f"GHOSTTY_TERMINAL_OPT_{option}")
+        check(lib.ghostty_terminal_set(self._handle, key, ffi.new(kind, value)), option)
+
+    def write(self, data: bytes) -> None:
+        if data:
+            self._terminal.feed(data)
+
+    def resize(self, cols: int, rows: int) -> None:
+        self._terminal.resize(cols, rows)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        cols, rows = self._terminal.size
+        return cols, rows
+
+    @property
+    def alternate(self) -> bool:
+        shown = self._terminal.get("active_screen", "GhosttyTerminalScreen")
+        return bool(shown == lib.GHOSTTY_TERMINAL_SCREEN_ALTERNATE)
+
+    @property
+    def cursor(self) -> tuple[int, int]:
+        """Column and row from 0."""
+        x, y = self._terminal.cursor
+        return x, y
+
+    @property
+    def title(self) -> str:
+        title = self._terminal.get("title", "GhosttyString")
+        return bytes(ffi.buffer(title.ptr, title.len)).decode(errors="replace") if title.len else ""
+
+    def private_mode(self, number: int) -> bool:
+        return bool(self._terminal.mode(number))
+
+    @property
+    def scrollback_rows(self) -> int:
+        return int(self._terminal.get("scrollback_rows", "size_t"))
+
+    def lines(self, first: int, count: int) -> list[str]:
+        """`count` lines of plain text, the oldest of the scrollback being line 0."""
+        last_column = self.size[0] - 1
+        selection = self._selection((0, first), (last_column, first + count - 1), "screen")
+        found = [line.rstrip() for line in self._terminal._format_sel(selection).split("\n")]
+        return found + [""] * (count - len(found))
+
+    def cells(self) -> bytes:
+        """Output that draws scrollback and screen from the top left of a fresh terminal.
+
+        Lines that were wrapped are left to wrap again, so that a viewer may wrap them anew.
+        """
+        content = self._format(unwrap=True)
+        drawn_rows = self._format(unwrap=False).count(b"\r\n")
+        # the formatter leaves out blank rows at the bottom: without them the screen would slip
+        missing = int(self._terminal.get("total_rows", "size_t")) - 1 - drawn_rows
+        return content + b"\x1b[0m" + b"\r\n" * missing
+
+    def state(self) -> State:
+        origin = self._selection((0, 0), (0, 0), "active")
+        described = self._format(selection=origin, described=True)
+        pen = _CURSOR.search(described)
+        if pen is None:
+            raise ValueError("the emulator did not say where its cursor is")
+        before = described[: pen.start()]
+        margins, tabs = _MARGINS.search(before), _TAB_STOPS.search(before)
+        return State(
+            modes=tuple(match.groups() for match in _MODE.finditer(before)),  # type: ignore[misc]
+            tab_stops=tabs.group() if tabs and tabs.group() != self._default_tab_stops() else b"",
+            margins=(int(margins[1]), int(margins[2])) if margins else None,
+            pen=Pen(int(pen[1]), int(pen[2]), pen[3]),
+        )
+
+    def _default_tab_stops(self) -> bytes:
+        columns = range(9, self.size[0] + 1, 8)
+        return b"\x1b[3g" + b"".join(b"\x1b[%dG\x1bH" % column for column in columns)
+
+    def unfinished(self) -> bytes | None:
+        """The sequence or character that the output ends inside of; None if longer than 64 KiB."""
+        buffer = ffi.new("uint8_t[]", _LONGEST_UNFINISHED)
+        length = ffi.new("size_t*")
+        failed = lib.ghostty_terminal_continuation_buf(self._handle, buffer, len(buffer), length)
+        return None if failed else bytes(ffi.buffer(buffer, length[0]))
+
+    def _selection(self, start: tuple[int, int], end: tuple[int, int], counted: str) -> Any:
+        selection = init_sized("GhosttySelection")
+        selection.start = self._terminal.ref(*start, counted)[0]
+        selection.end = self._terminal.ref(*end, counted)[0]
+        return selection
+
+    def _format(
+        self, *, unwrap: bool = False, selection: Any = ffi.NULL, described: bool = False
+    ) -> bytes:
+        options = init_sized("GhosttyFormatterTerminalOptions")
+        options.emit, options.trim = lib.GHOSTTY_FORMATTER_FORMAT_VT, True
+        options.unwrap, options.selection = unwrap, selection
+        for part in _STATE_PARTS if described else ():
+            setattr(options.extra, part, True)
+        for part in _SCREEN_PARTS if described else ():
+            setattr(options.extra.screen, part, True)
+        formatter = ffi.new("GhosttyFormatter*")
+        made = lib.ghostty_formatter_terminal_new(ffi.NULL, formatter, self._handle, options[0])
+        check(made, "formatter")
+        try:
+            return _formatted(formatter[0])
+        finally:
+            lib.ghostty_formatter_free(formatter[0])
+
+
+def _formatted(formatter: Any) -> bytes:
+    text, length = ffi.new("uint8_t**"), ffi.new("size_t*")
+    check(lib.ghostty_formatter_format_alloc(formatter, ffi.NULL, text, length), "format")
+    try:
+        return bytes(ffi.buffer(text[0], length[0]))
+    finally:
+        lib.ghostty_free(ffi.NULL, text[0], length[0])

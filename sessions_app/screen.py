@@ -1,0 +1,257 @@
+"""The terminal screen that the server keeps per session, behind a small interface.
+
+The browsers show the same bytes with xterm.js, so replies and snapshots are made for xterm.js 6.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from sessions_app.emulator import Emulator, State
+from sessions_app.terminal_replies import in_xterm_words
+from sessions_app.terminal_signals import Signal, SignalScanner
+
+__all__ = ["Cursor", "Fed", "Screen", "Signal"]
+
+_MARK: Final = re.compile(
+    rb"\x1b(?:"
+    rb"(?P<save>7|\[s|\[\?1048h)"
+    rb"|\[\?(?:\d+;)*(?P<enter>1049|1047|47)(?:;\d+)*h"
+    rb"|\[\?(?:\d+;)*(?P<leave>1049|1047|47)(?:;\d+)*l"
+    rb"|(?P<reset>c)"
+    rb"|(?P<soften>\[!p)"
+    rb"|\[(?P<shape>\d*) q"
+    rb"|(?P<ask>\[\?6n))"
+)
+"""What has to be noted as it passes because the emulator cannot be asked for it afterwards: the
+cursor that is saved, the primary screen that the alternate one hides, the cursor's shape; and the
+one query (DECXCPR) that xterm.js answers and the emulator does not."""
+_UNFINISHED_MARK: Final = re.compile(rb"\x1b(?:\[(?:[!?]?[\d;]{0,24} ?)?)?\Z")
+_LONGEST_MARK: Final = 32
+_Mark = re.Match[bytes]
+
+_NOT_RESTORED: Final = frozenset(
+    (b"?", number)
+    # origin mode, cursor's shape and alternate screen have their own places; xterm.js has no
+    # side margins; synchronized output would freeze a viewer until its end arrives
+    for number in (b"3", b"6", b"12", b"40", b"47", b"69", b"1047", b"1048", b"1049", b"2026")
+)
+_PLAIN_PEN: Final = b"\x1b[0m\x1b(B\x1b)B\x0f\x1b]8;;\x1b\\"
+_SAVE_CURSOR: Final = b"\x1b7"
+
+
+@dataclass(frozen=True)
+class Fed:
+    """What feeding brought about: bytes for the program to read, and what it signalled."""
+
+    replies: bytes
+    signals: tuple[Signal, ...]
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """Column and row from 0; a cursor that waits to wrap stands on the last column."""
+
+    x: int
+    y: int
+    visible: bool
+
+
+@dataclass(frozen=True)
+class _Hidden:
+    """The primary screen as it was when the alternate one covered it."""
+
+    size: tuple[int, int]
+    drawn: bytes
+
+
+class _Replies:
+    """Collects replies while the emulator reads, so that they keep the order of the queries."""
+
+    def __init__(self) -> None:
+        self.pending = bytearray()
+
+    def add(self, reply: bytes) -> None:
+        self.pending += in_xterm_words(reply)
+
+    def add_program_status(self, query: bytes, terminator: bytes) -> None:
+        """A terminal that understands OSC 7501 answers its query with the query."""
+        if query == b"7501;?":
+            self.pending += b"\x1b]7501;?" + terminator
+
+    def take(self) -> bytes:
+        replies = bytes(self.pending)
+        self.pending.clear()
+        return replies
+
+
+class Screen:
+    """One session's terminal. To be used from one thread at a time: it does no locking.
+
+    `scrollback_lines` lines are kept above the visible ones, in at most 8 MiB.
+    """
+
+    def __init__(self, cols: int, rows: int, *, scrollback_lines: int = 1000) -> None:
+        self._replies = _Replies()
+        self._emulator = Emulator(
+            cols, rows, scrollback_lines, self._replies.add, self._replies.add_program_status
+        )
+        self._scanner = SignalScanner()
+        self._held = b""
+        self._forget()
+
+    def _forget(self) -> None:
+        self._saved: dict[bool, State | None] = {False: None, True: None}
+        self._hidden = _Hidden(self._emulator.size, b"")
+        self._entered_by = b"1049"
+        self._shape = b""
+
+    def feed(self, data: bytes) -> Fed:
+        """Takes output as it comes; it may be cut anywhere, inside a character too."""
+        output = self._hold_unfinished_mark(self._held + data)
+        position = 0
+        for mark in _effective(list(_MARK.finditer(output))):
+            stop = mark.end() if mark.lastgroup == "ask" else mark.start()
+            self._emulator.write(output[position:stop])
+            position = stop
+            self._note(mark)
+        self._emulator.write(output[position:])
+        return Fed(self._replies.take(), self._scanner.feed(data))
+
+    def resize(self, cols: int, rows: int) -> None:
+        """Lines of the primary screen are wrapped anew, those of the alternate one are cut."""
+        self._emulator.resize(cols, rows)
+        self._replies.take()  # xterm.js does not report its size unasked
+
+    def text(self) -> list[str]:
+        """The visible lines, exactly as many as there are rows, without trailing blanks."""
+        return self._emulator.lines(self._emulator.scrollback_rows, self._emulator.size[1])
+
+    def scrollback_text(self, lines: int) -> list[str]:
+        """The last `lines` lines above the visible ones, or as many as there are."""
+        total = self._emulator.scrollback_rows
+        count = min(lines, total)
+        return self._emulator.lines(total - count, count) if count > 0 else []
+
+    def cursor(self) -> Cursor:
+        return Cursor(*self._emulator.cursor, visible=self._emulator.private_mode(25))
+
+    @property
+    def title(self) -> str:
+        """As the program set it: untrusted text."""
+        return self._emulator.title
+
+    @property
+    def alternate(self) -> bool:
+        """Whether the alternate screen is shown, the one that full-screen programs use."""
+        return self._emulator.alternate
+
+    @property
+    def bracketed_paste(self) -> bool:
+        """Whether the program asked for pasted text to be marked as such (mode 2004)."""
+        return self._emulator.private_mode(2004)
+
+    def snapshot(self) -> bytes:
+        """Output that recreates this state in a fresh terminal of the same size.
+
+        Live output may be appended, even where this one ends inside a sequence or a character.
+        Synchronized output (mode 2026) is not recreated.
+        """
+        title = b"\x1b]2;%b\x1b\\" % self.title.encode() if self.title else b""
+        return b"".join(
+            (
+                title,
+                self._hidden_drawn(),
+                self._shown_drawn(),
+                self._modes_set(),
+                self._unfinished(),
+            )
+        )
+
+    def _hidden_drawn(self) -> bytes:
+        if not self.alternate:
+            return b""
+        if self._hidden.size != self._emulator.size:
+            self._hidden = self._hidden_fitted()
+        return self._hidden.drawn + b"\x1b[?%bh" % self._entered_by + _PLAIN_PEN + b"\x1b[H"
+
+    def _hidden_fitted(self) -> _Hidden:
+        """The hidden screen after the resizes since it was covered."""
+        size = self._emulator.size
+        primary = Screen(*self._hidden.size)
+        primary.feed(self._hidden.drawn)
+        primary.resize(*size)
+        return _Hidden(size, primary._drawn_with_cursor())
+
+    def _drawn_with_cursor(self) -> bytes:
+        return self._shown_drawn() + self._emulator.state().pen.placed()
+
+    def _shown_drawn(self) -> bytes:
+        saved = self._saved[self.alternate]
+        drawn = self._emulator.cells()
+        return drawn + saved.pen.placed() + _SAVE_CURSOR + _PLAIN_PEN if saved else drawn
+
+    def _modes_set(self) -> bytes:
+        """Tab stops, margins, modes and cursor; in this order, for margins home the cursor."""
+        state = self._emulator.state()
+        top = state.margins[0] if state.margins else 1
+        origin = (b"?", b"6", b"h") in state.modes
+        kept = [mode for mode in state.modes if mode[:2] not in _NOT_RESTORED]
+        parts = [state.tab_stops]
+        parts += [b"\x1b[%d;%dr" % state.margins] if state.margins else []
+        parts += [b"\x1b[%b%b%b" % mode for mode in kept]
+        parts += [b"\x1b[%b q" % self._shape] if self._shape else []
+        parts += [b"\x1b[?6h", state.pen.placed(below=top - 1)] if origin else [state.pen.placed()]
+        return b"".join(parts)
+
+    def _unfinished(self) -> bytes:
+        unfinished = self._emulator.unfinished()
+        if unfinished is None:
+            # too long to repeat; one of a number that nobody knows swallows the rest as well
+            unfinished = self._scanner.introducer + b"99999;"
+        return unfinished + self._held
+
+    def _hold_unfinished_mark(self, data: bytes) -> bytes:
+        start = data.rfind(b"\x1b", max(0, len(data) - _LONGEST_MARK))
+        if start < 0 or not _UNFINISHED_MARK.match(data, start):
+            start = len(data)
+        self._held = data[start:]
+        return data[:start]
+
+    def _note(self, mark: _Mark) -> None:
+        match mark.lastgroup:
+            case "save":
+                self._saved[self.alternate] = self._emulator.state()
+            case "enter" if not self.alternate:
+                self._cover(mark["enter"])
+            case "reset":
+                self._forget()
+            case "soften":
+                self._saved[self.alternate] = None
+                self._shape = b""
+            case "shape":
+                self._shape = mark["shape"]
+            case "ask":
+                self._replies.add(
+                    b"\x1b[?%d;%dR" % tuple(n + 1 for n in self._emulator.cursor[::-1])
+                )
+
+    def _cover(self, entered_by: bytes) -> None:
+        self._hidden = _Hidden(self._emulator.size, self._drawn_with_cursor())
+        self._entered_by = entered_by
+
+
+def _effective(marks: list[_Mark]) -> list[_Mark]:
+    """Leaves out what a later mark undoes, so that output full of marks stays cheap to feed."""
+    kept: list[_Mark] = []
+    following: str | None = None
+    left = False
+    for mark in reversed(marks):
+        kind = mark.lastgroup
+        if not (kind == "enter" and left) and not (kind == "save" == following):
+            kept.append(mark)
+        left = left or kind in ("leave", "reset")
+        following = kind
+    return kept[::-1]
