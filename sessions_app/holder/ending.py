@@ -6,6 +6,7 @@ is a subreaper, so having no child left to wait for is the proof that nothing of
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -19,26 +20,29 @@ _FREEZE_ROUNDS = 50
 
 
 class Ending:
-    """The end of a tree under way. `step` must be called every `wait()` seconds until it is over.
+    """The end of a tree under way: until it is over, `step` is to be called after `wait()` seconds.
 
     The tree is asked when this is made; `grace` seconds later it is killed.
     """
 
     def __init__(self, grace: float) -> None:
-        self._deadline = time.monotonic() + grace
+        self._deadline = self._next_step = time.monotonic() + grace
         _signal_all(_ASKING)
 
     def ask_again(self, grace: float) -> None:
         """As if begun now, but never with more time than was left."""
         self._deadline = min(self._deadline, time.monotonic() + grace)
+        self._next_step = self._deadline
         _signal_all(_ASKING)
 
     def wait(self) -> float:
-        return max(KILL_INTERVAL, self._deadline - time.monotonic())
+        return max(0.0, self._next_step - time.monotonic())
 
     def step(self) -> None:
-        if time.monotonic() >= self._deadline:
+        """Kill what there is, if the time for it has come."""
+        if time.monotonic() >= self._next_step:
             _kill_all()
+            self._next_step = time.monotonic() + KILL_INTERVAL
 
     def survivors(self) -> list[ProcessIdentity]:
         """What could not be killed in all the time for it; empty before that."""
@@ -68,7 +72,5 @@ def _kill_all() -> None:
 
 
 def _send(process: ProcessIdentity, number: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(PermissionError):  # another user's by now; reported if it stays
         send_signal(process, number)
-    except PermissionError:  # it runs as another user by now; reported if it stays
-        pass

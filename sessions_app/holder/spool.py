@@ -7,6 +7,7 @@ segment is SEGMENT_SIZE long, only the newest is shorter. One process appends; a
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 
 from .records import sync_folder
 
@@ -151,7 +152,7 @@ class SpoolReader:
     def discard_before(self, offset: int) -> None:
         """Remove the segments that end at or before `offset`, but never the newest one."""
         bases = segment_bases(self._folder)
-        for base, following in zip(bases, bases[1:], strict=False):
+        for base, following in pairwise(bases):
             if following <= offset:
                 os.unlink(self._path(base))
 

@@ -17,6 +17,7 @@ _FAILURE = struct.Struct(">ci")  # stage, errno
 _AT_FOLDER = b"d"
 _AT_EXEC = b"x"
 _GO = b"g"
+_MAX_SHOWN = 200  # bytes of a command's name in a sentence
 
 
 class Command(NamedTuple):
@@ -135,14 +136,14 @@ def _reset_signals() -> None:
 
 
 def _execute(command: Command) -> NoReturn:
-    refusal = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    refusal: OSError = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     for path in _candidates(command):
         try:
-            os.execve(path, command.argv, command.environment)
+            os.execve(path, command.argv, command.environment)  # noqa: S606  (no shell, on purpose)
         except (FileNotFoundError, NotADirectoryError):
             continue
         except PermissionError as error:  # as execvp(3) does: another folder may have it
-            refusal = error  # type: ignore[assignment]
+            refusal = error
     raise refusal
 
 
@@ -156,7 +157,7 @@ def _candidates(command: Command) -> Iterator[bytes]:
 
 
 def _explain(command: Command, stage: bytes, number: int) -> str:
-    name = command.argv[0].decode("utf-8", "replace")
+    name = command.argv[0][:_MAX_SHOWN].decode("utf-8", "replace")
     cwd = command.cwd.decode("utf-8", "replace")
     if stage == _AT_FOLDER:
         return _explain_folder(cwd, number)
@@ -167,9 +168,9 @@ def _explain(command: Command, stage: bytes, number: int) -> str:
         errno.E2BIG: "The command line and its environment are too long.",
         errno.EINVAL: f"The command {name} has an argument that cannot be passed to a program.",
     }
-    if number == errno.ENOENT and b"/" in command.argv[0]:
-        if os.path.exists(os.path.join(command.cwd, command.argv[0])):
-            return f"{name} names an interpreter that was not found."
+    script = os.path.join(command.cwd, command.argv[0])
+    if number == errno.ENOENT and b"/" in command.argv[0] and os.path.exists(script):
+        return f"{name} names an interpreter that was not found."
     return sentences.get(number, f"{name} could not be started: {os.strerror(number)}.")
 
 
