@@ -10,6 +10,8 @@ from typing import Any, Final
 from pyghostty import Terminal, UnknownSequence, ffi, lib
 from pyghostty.core import check, init_sized
 
+from sessions_app.blank_cells import blanks_drawn
+
 FOREGROUND: Final = (0xD4, 0xD4, 0xD4)
 BACKGROUND: Final = (0x1E, 0x1E, 0x1E)
 _SCROLLBACK_BYTES: Final = 8 << 20
@@ -140,7 +142,8 @@ class Emulator:
         drawn_rows = self._format(unwrap=False).count(b"\r\n")
         # the formatter leaves out blank rows at the bottom: without them the screen would slip
         missing = int(self._terminal.get("total_rows", "size_t")) - 1 - drawn_rows
-        return content + b"\x1b[0m" + b"\r\n" * missing
+        slack = b"\x1b[0m" + b"\r\n" * missing
+        return content + slack + blanks_drawn(self._handle)
 
     def state(self) -> State:
         origin = self._selection((0, 0), (0, 0), "active")
