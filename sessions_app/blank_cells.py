@@ -39,7 +39,7 @@ def blanks_drawn(terminal: Any) -> bytes:
     for row, cells in enumerate(_visible_rows(terminal), start=1):
         column = 1
         for cell, run in groupby(cells):
-            length = sum(1 for _ in run)
+            length = len(list(run))
             look = _look(cell)
             if look.text:
                 styled = look.styled
@@ -78,8 +78,13 @@ def _visible_rows(terminal: Any) -> Iterator[list[int]]:
         while lib.ghostty_render_state_row_iterator_next(rows):
             raw = lib.GHOSTTY_RENDER_STATE_ROW_DATA_CELLS_RAW
             check(lib.ghostty_render_state_row_get(rows, raw, view), "row")
-            packed = ffi.buffer(view.ptr, view.len * _BYTES_PER_CELL)
-            yield memoryview(packed).cast("Q").tolist()
+            yield _without_end(bytes(ffi.buffer(view.ptr, view.len * _BYTES_PER_CELL)))
+
+
+def _without_end(packed: bytes) -> list[int]:
+    """The row up to the last cell that is not blank: the formatter is right about the rest."""
+    cells = -(-len(packed.rstrip(b"\0")) // _BYTES_PER_CELL)
+    return memoryview(packed)[: cells * _BYTES_PER_CELL].cast("Q").tolist()
 
 
 @contextmanager
