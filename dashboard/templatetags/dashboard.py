@@ -1,0 +1,123 @@
+"""How facts about sessions read on the pages. The browser's `format.js` writes them the same way."""
+
+import re
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from django import template
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from dashboard.history import STATUS_LABELS
+from dashboard.waiting import waiting_summary
+from sessions_app.events import Status, iso
+from sessions_app.models import Session
+
+register = template.Library()
+
+REMEMBERED_SESSIONS = 100
+SUGGESTIONS = 8
+# C0 and C1 controls, and the characters that hide or turn around what follows them.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+
+
+@register.filter
+def plain(text: object) -> str:
+    """Leave out control characters and those that change the direction of writing."""
+    return _UNSAFE.sub("", str(text or ""))
+
+
+@register.filter
+def status_label(status: str) -> str:
+    """Return the word for a status."""
+    return STATUS_LABELS.get(Status(status), status)
+
+
+@register.filter
+def folder(path: object) -> str:
+    """Write a folder with `~` for the home of the user that the server runs as."""
+    text, home = plain(path), str(Path.home())
+    inside = text == home or text.startswith(home.rstrip("/") + "/")
+    return "~" + text[len(home) :] if inside and home != "/" else text
+
+
+@register.filter
+def duration(length: timedelta | None) -> str:
+    """Write a length of time in its two largest units, `1 h 05 min`."""
+    seconds = max(0, int(length.total_seconds())) if length is not None else 0
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60:02} s"
+    if seconds < 86400:
+        return f"{seconds // 3600} h {seconds % 3600 // 60:02} min"
+    return f"{seconds // 86400} d {seconds % 86400 // 3600} h"
+
+
+@register.filter
+def run_time(session: Session) -> str:
+    """Write how long a session has run; empty if it never did."""
+    if session.started_at is None:
+        return ""
+    return duration((session.ended_at or timezone.now()) - session.started_at)
+
+
+@register.filter
+def moment(value: datetime | None) -> str:
+    """Write a moment for the `datetime` attribute, empty if there is none."""
+    return iso(value) if value else ""
+
+
+@register.filter
+def waits_for(session: Session) -> str:
+    """Return in one line what a session waits for; empty while it does not."""
+    return plain(waiting_summary(session.waiting)) if session.waiting else ""
+
+
+@register.filter
+def outcome(session: Session) -> str:
+    """Return the sentence about how a session ended."""
+    if session.error:
+        return plain(session.error)
+    return f"Exit code {session.exit_code}" if session.exit_code is not None else ""
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """Draw an icon of the sprite; it says nothing to a screen reader."""
+    sprite = static("dashboard/img/icons.svg")
+    return format_html(
+        '<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>', sprite, name
+    )
+
+
+@register.simple_tag
+def waiting_count(user: AbstractBaseUser | AnonymousUser) -> int:
+    """Return how many sessions wait for an answer."""
+    return Session.objects.visible_to(user).filter(status=Status.WAITING_CHECKPOINT).count()
+
+
+@register.simple_tag
+def page_facts() -> dict[str, Any]:
+    """Return what every page's script needs to know about the server."""
+    return {
+        "slots": settings.HARNESS_SLOTS,
+        "host": settings.HARNESS_HOST_NAME,
+        "home": str(Path.home()),
+        "version": settings.VERSION,
+    }
+
+
+@register.simple_tag
+def recent_launches(user: AbstractBaseUser | AnonymousUser) -> dict[str, list[str]]:
+    """Return the commands and folders of the latest sessions, newest first, each once."""
+    sessions = Session.objects.visible_to(user).order_by("-created_at")
+    latest = sessions.values_list("command_line", "working_dir")[:REMEMBERED_SESSIONS]
+    commands = list(dict.fromkeys(command for command, _ in latest))
+    folders = list(dict.fromkeys(working_dir for _, working_dir in latest))
+    return {"commands": commands[:SUGGESTIONS], "folders": folders[:SUGGESTIONS]}

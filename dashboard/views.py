@@ -1,0 +1,67 @@
+"""The pages, rendered from what is stored; the browser keeps them up to date from the live stream.
+
+Pages only look: whatever is done on them goes through the REST interface or the live stream.
+"""
+
+import uuid
+from typing import Any, cast
+
+from django.conf import settings
+from django.core.paginator import Page, Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_safe
+
+from dashboard.history import HistoryFilter
+from sessions_app.models import Session, SessionQuerySet
+
+RECENTLY_ENDED = 8
+ROWS_PER_PAGE = 50
+
+
+def _visible(request: HttpRequest) -> SessionQuerySet:
+    """Return the sessions that this user may see, owners fetched along."""
+    sessions = Session.objects.visible_to(request.user)
+    return cast("SessionQuerySet", sessions.select_related("owner"))
+
+
+def _slots(alive: list[Session]) -> list[dict[str, Any]]:
+    """Return this machine's slots in order, each with the session in it or None."""
+    taken = {item.slot: item for item in alive if item.host == settings.HARNESS_HOST_NAME}
+    numbers = range(1, max(settings.HARNESS_SLOTS, *(slot or 0 for slot in taken), 0) + 1)
+    return [{"number": number, "session": taken.get(number)} for number in numbers]
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """Show the slots, the queue and what ended lately."""
+    visible = _visible(request)
+    alive = list(visible.holding_a_slot().order_by("host", "slot"))
+    context = {
+        "slots": _slots(alive),
+        "elsewhere": [item for item in alive if item.host != settings.HARNESS_HOST_NAME],
+        "queued": visible.queued(),
+        "ended": visible.ended().order_by("-ended_at", "-created_at")[:RECENTLY_ENDED],
+    }
+    return render(request, "dashboard/home.html", context)
+
+
+@require_safe
+def history(request: HttpRequest) -> HttpResponse:
+    """Show every session, newest first, narrowed by the words in the address."""
+    chosen = HistoryFilter.from_query(request.GET)
+    paginator = Paginator(chosen.apply(_visible(request)), ROWS_PER_PAGE)
+    page: Page[Session] = paginator.get_page(request.GET.get("page"))
+    context = {
+        "chosen": chosen,
+        "page": page,
+        "pages": paginator.get_elided_page_range(page.number),
+    }
+    return render(request, "dashboard/history.html", context)
+
+
+@require_safe
+def session(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
+    """Show one session: its terminal while it runs, its last screen afterwards."""
+    found = get_object_or_404(_visible(request), pk=session_id)
+    return render(request, "dashboard/session.html", {"session": found})
