@@ -1,0 +1,105 @@
+"""bin/test: which checks it runs, and that a failing one is not overlooked."""
+
+import shutil
+
+import pytest
+
+from tests.commands.commands import PROJECT, BareProject, executable, run
+
+PYTHON_STUB = """#!/bin/sh
+case "$*" in
+    *version_info*) echo "python 3.11" ;;
+    *"pip check") echo "package a needs b"; exit 1 ;;
+    *pytest*) echo "pytest ran: $*" ;;
+esac
+"""
+
+
+@pytest.fixture
+def set_up_project(bare_project: BareProject) -> BareProject:
+    """Give a project in which everything seems to be installed already, as stubs."""
+    folder = bare_project.folder
+    (folder / ".venv/bin").mkdir(parents=True)
+    (folder / "node_modules").mkdir()
+    executable(folder / ".venv/bin/python", PYTHON_STUB)
+    executable(folder / ".venv/bin/ruff", "#!/bin/sh\necho ruff ran\n")
+    names = ("requirements.txt", "constraints.txt", "requirements-dev.txt")
+    wanted = "python 3.11\n" + "".join((folder / name).read_text() for name in names)
+    (folder / ".venv/installed-dev").write_text(wanted)
+    wanted = "".join((folder / name).read_text() for name in ("package.json", "package-lock.json"))
+    (folder / "node_modules/.installed-dev").write_text(wanted)
+    bare_project.python_that()
+    bare_project.program("npm", "echo 11.0.0")
+    for name in ("chromium", "htop", "less", "vim"):
+        bare_project.program(name, "exit 0")
+    return bare_project
+
+
+def test_a_failing_step_is_counted_and_the_next_one_runs(set_up_project: BareProject) -> None:
+    ended = set_up_project.run("bin/test", "packages", "lint")
+
+    assert ended.returncode == 1
+    assert "package a needs b" in ended.stdout
+    assert "ruff ran" in ended.stdout
+    assert ended.stdout.splitlines()[-1] == "1 passed, 1 failed"
+
+
+def test_steps_that_pass_are_listed_with_their_duration(set_up_project: BareProject) -> None:
+    ended = set_up_project.run("bin/test", "format")
+
+    assert ended.returncode == 0
+    *_, row, blank, total = ended.stdout.splitlines()
+    assert row.split() == ["format", "passed", "0", "s"]
+    assert (blank, total) == ("", "1 passed, 0 failed")
+
+
+def test_long_tests_are_left_out_unless_asked_for(set_up_project: BareProject) -> None:
+    assert "pytest ran: -m pytest -m not long\n" in set_up_project.run("bin/test", "python").stdout
+
+
+def test_arguments_after_two_dashes_go_to_pytest_alone(set_up_project: BareProject) -> None:
+    ended = set_up_project.run("bin/test", "--", "-k", "words apart")
+
+    assert "pytest ran: -m pytest -m not long -k words apart\n" in ended.stdout
+    assert ended.stdout.splitlines()[-1] == "1 passed, 0 failed"
+
+
+def test_a_missing_program_is_named_to_those_who_may_not_install_it(
+    set_up_project: BareProject,
+) -> None:
+    (set_up_project.programs / "htop").unlink()
+
+    ended = set_up_project.run("bin/test", "lint")
+
+    assert "programs that are not installed and will fail. Install them: htop" in ended.stderr
+
+
+def test_an_unknown_step_is_refused_before_anything_is_installed(bare_project: BareProject) -> None:
+    ended = bare_project.run("bin/test", "formatt")
+
+    assert ended.returncode == 2
+    assert "There is no step 'formatt'." in ended.stderr
+    assert not (bare_project.folder / ".venv").exists()
+
+
+def test_the_help_names_every_step(bare_project: BareProject) -> None:
+    ended = bare_project.run("bin/test", "--help")
+
+    script = (PROJECT / "bin/test").read_text()
+    steps = next(line for line in script.splitlines() if line.startswith("steps="))
+    listed = {line.split()[0] for line in ended.stdout.splitlines() if line.startswith("  ")}
+    assert set(steps.partition("=")[2].strip('"').split()) <= listed
+
+
+def test_the_commands_work_through_a_link_from_another_folder(bare_project: BareProject) -> None:
+    link = bare_project.folder.parent / "harness-test"
+    link.symlink_to(bare_project.folder / "bin/test")
+    (bare_project.folder.parent / "bin").mkdir()
+    shutil.move(link, bare_project.folder.parent / "bin" / "test")
+
+    ended = run(
+        "bin/test", "--help",
+        folder=bare_project.folder.parent, environment=bare_project.environment,
+    )  # fmt: skip
+
+    assert ended.stdout.startswith("Usage: bin/test")
