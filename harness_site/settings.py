@@ -19,6 +19,12 @@ def _private_folder(path: Path) -> Path:
     return path
 
 
+def _private_file(path: Path) -> Path:
+    """Make sure that the file exists with mode 0600; SQLite gives its side files the same mode."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    return path
+
+
 def _secret_key(path: Path) -> str:
     """Return the key kept in the state folder (0600), made on the first start."""
     try:
@@ -41,6 +47,7 @@ HARNESS_HOST_NAME = env.text("HARNESS_HOST_NAME", env.machine_name())
 HARNESS_SLOTS = env.integer("HARNESS_SLOTS", 4, least=1, most=1000)
 # Variables of the server's environment that programs receive besides the basic ones; `*` matches.
 HARNESS_PASS_ENV = env.words("HARNESS_PASS_ENV", "*_API_KEY,SSH_AUTH_SOCK")
+HARNESS_INHERITED_ENV = env.everything()
 
 DEBUG = env.flag("HARNESS_DEBUG", default=False)
 SECRET_KEY = _secret_key(HARNESS_STATE_DIR / "secret-key")
@@ -96,7 +103,7 @@ TEMPLATES: list[dict[str, Any]] = [
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": HARNESS_STATE_DIR / "harness.sqlite3",
+        "NAME": _private_file(HARNESS_STATE_DIR / "harness.sqlite3"),
         "OPTIONS": {
             # A deferred transaction that writes late fails with "database is locked" whatever the
             # time-out is; one that takes the lock at its beginning waits its turn.

@@ -1,0 +1,28 @@
+"""The ASGI application: `daphne harness_site.asgi:application`, or uvicorn with the same name."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "harness_site.settings")
+django_application = get_asgi_application()
+
+# Models can be imported only after the line above.
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+
+from sessions_app.lifecycle import start_with_reactor, with_lifespan  # noqa: E402
+from sessions_app.routing import websocket_urlpatterns  # noqa: E402
+from sessions_app.transport import with_unsent_bytes  # noqa: E402
+from sessions_app.websocket_access import guarded  # noqa: E402
+
+application = with_lifespan(
+    with_unsent_bytes(
+        ProtocolTypeRouter(
+            {
+                "http": django_application,
+                "websocket": guarded(URLRouter(websocket_urlpatterns)),
+            }
+        )
+    )
+)
+start_with_reactor()

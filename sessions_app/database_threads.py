@@ -1,0 +1,42 @@
+"""Threads that own database connections, for code that lives in the event loop.
+
+The log has one writer thread, so that its transactions never wait for each other, and its readers
+do not stand in line behind the threads of REST requests.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from django.db import Error, connection
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class DatabaseThreads:
+    """A small pool of named threads, each with its own lasting connection."""
+
+    def __init__(self, name: str, threads: int) -> None:
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._threads = threads
+
+    async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run the call in one of the threads and return what it returns."""
+
+        def guarded() -> T:
+            try:
+                return call(*args, **kwargs)
+            except Error:
+                # A connection that the database has dropped is replaced before the next call.
+                connection.close_if_unusable_or_obsolete()
+                raise
+
+        return await asyncio.get_running_loop().run_in_executor(self._executor, guarded)
+
+    def close(self) -> None:
+        """Close the connections and end the threads, once what was begun is done."""
+        for _ in range(self._threads):
+            self._executor.submit(connection.close)
+        self._executor.shutdown(wait=True)

@@ -1,0 +1,222 @@
+"""The log's one door: append and read events by `seq`, output by offset.
+
+Everything here is synchronous and belongs into a database thread. Facts are told to the world by
+the caller, after the transaction has been committed.
+
+Output that the database does not have yet is read from the session's spool, if this machine has it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import zstandard
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from sessions_app.events import TRANSITIONS, EventType, LifecycleEvent
+from sessions_app.exceptions import InvalidTransition
+from sessions_app.holder.spool import OutputGone, SpoolReader
+from sessions_app.models import OutputSegment, ScreenSnapshot, Session, SessionEvent
+
+# One row per 64 KiB: small enough to seek in, large enough that rows cost nothing beside the bytes.
+SEGMENT_SIZE = 64 * 1024
+_BATCH = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Mark:
+    """At `moment` the output reached `offset`."""
+
+    moment: datetime
+    offset: int
+
+
+def session_folder(session_id: str) -> Path:
+    """Return where this machine keeps what belongs to a session that runs."""
+    folder: Path = settings.HARNESS_STATE_DIR / "sessions" / session_id
+    return folder
+
+
+def append_event(
+    session_id: str,
+    kind: EventType,
+    *,
+    offset: int,
+    fields: Mapping[str, Any],
+    changes: Mapping[str, Any] | None = None,
+) -> LifecycleEvent:
+    """Append the next event and change the row with it, or neither.
+
+    The session's status must be one in which such an event may happen, else InvalidTransition.
+    """
+    rule = TRANSITIONS[kind]
+    now = timezone.now()
+    columns: dict[str, Any] = {"last_seq": F("last_seq") + 1, "last_activity_at": now}
+    if rule.to is not None:
+        columns["status"] = rule.to
+    with transaction.atomic():
+        rows = Session.objects.filter(pk=session_id, status__in=rule.allowed)
+        if rows.update(**columns, **(changes or {})) != 1:
+            raise InvalidTransition(f"The session's state does not allow {kind}.")
+        seq = Session.objects.values_list("last_seq", flat=True).get(pk=session_id)
+        row = SessionEvent.objects.create(
+            session_id=session_id,
+            seq=seq,
+            type=kind,
+            offset=offset,
+            timestamp=now,
+            fields=dict(fields),
+        )
+    return row.as_event()
+
+
+def read_events(session_id: str, *, after: int, limit: int) -> list[LifecycleEvent]:
+    """Return at most `limit` events with a higher `seq` than `after`, in order."""
+    rows = SessionEvent.objects.filter(session_id=session_id, seq__gt=after).order_by("seq")
+    return [row.as_event() for row in rows[:limit]]
+
+
+def resizes_after(session_id: str, offset: int) -> list[tuple[int, int, int]]:
+    """Return `(offset, cols, rows)` of every change of size at or after the output offset."""
+    rows = SessionEvent.objects.filter(
+        session_id=session_id, type=EventType.RESIZED, offset__gte=offset
+    ).order_by("seq")
+    return [(row.offset, row.fields["cols"], row.fields["rows"]) for row in rows]
+
+
+# Output
+
+
+def output_range(session_id: str) -> tuple[int, int]:
+    """Return the offsets at which the readable output begins and ends."""
+    first, last = _archived_range(session_id)
+    spool = SpoolReader(session_folder(session_id))
+    try:
+        base, size = spool.base, spool.size
+    except FileNotFoundError:  # dropped, because the archive is complete
+        return first, last
+    return (first if last > first else base), max(size, last)
+
+
+def read_output(session_id: str, offset: int, limit: int) -> bytes:
+    """Return the raw output from `offset` on, at most `limit` bytes, b"" where it ends."""
+    parts: list[bytes] = []
+    missing = limit
+    for segment in _segments_from(session_id, offset):
+        if segment.start > offset or missing <= 0:
+            break
+        part = _unpack(segment)[offset - segment.start :][:missing]
+        parts.append(part)
+        offset += len(part)
+        missing -= len(part)
+    if missing > 0:
+        parts.append(_read_spool(session_id, offset, missing))
+    return b"".join(parts)
+
+
+def archive_output(session_id: str, upto: int, marks: Sequence[Mark]) -> int:
+    """Copy the spool's output up to offset `upto` into the archive; return how far that went.
+
+    Idempotent: it goes on where the database ends, and tops up the last segment while that is
+    not full, so a quiet program does not leave a row per second.
+    """
+    _, archived = _archived_range(session_id)
+    spool = SpoolReader(session_folder(session_id))
+    while archived < upto:
+        data = spool.read(archived, min(_BATCH, upto - archived))
+        if not data:
+            break
+        with transaction.atomic():
+            _store(session_id, archived, data, marks)
+            archived += len(data)
+            Session.objects.filter(pk=session_id).update(
+                output_bytes=archived, last_activity_at=timezone.now()
+            )
+    return archived
+
+
+def save_snapshot(session_id: str, offset: int, cols: int, rows: int, data: bytes) -> None:
+    """Keep what draws the screen as it stood at this offset, instead of any older one."""
+    ScreenSnapshot.objects.update_or_create(
+        session_id=session_id,
+        defaults={
+            "offset": offset,
+            "cols": cols,
+            "rows": rows,
+            "data": zstandard.compress(data),
+        },
+    )
+
+
+def load_snapshot(session_id: str) -> ScreenSnapshot | None:
+    """Return the kept screen with its `data` unpacked, or None."""
+    snapshot = ScreenSnapshot.objects.filter(session_id=session_id).first()
+    if snapshot is not None:
+        snapshot.data = zstandard.decompress(bytes(snapshot.data))
+    return snapshot
+
+
+def _archived_range(session_id: str) -> tuple[int, int]:
+    rows = OutputSegment.objects.filter(session_id=session_id)
+    first = rows.order_by("start").values_list("start", flat=True).first()
+    last = rows.order_by("-start").values_list("end", flat=True).first()
+    return first or 0, last or 0
+
+
+def _segments_from(session_id: str, offset: int) -> Iterator[OutputSegment]:
+    rows = OutputSegment.objects.filter(session_id=session_id, start__gt=offset - SEGMENT_SIZE)
+    return rows.filter(end__gt=offset).order_by("start").iterator(chunk_size=16)
+
+
+def _unpack(segment: OutputSegment) -> bytes:
+    return zstandard.decompress(bytes(segment.data), max_output_size=SEGMENT_SIZE)
+
+
+def _read_spool(session_id: str, offset: int, limit: int) -> bytes:
+    try:
+        return SpoolReader(session_folder(session_id)).read(offset, limit)
+    except (OutputGone, FileNotFoundError):
+        return b""
+
+
+def _store(session_id: str, start: int, data: bytes, marks: Iterable[Mark]) -> None:
+    """Write the bytes as segments; the first one tops up the last row if that has room."""
+    recorded_at = None
+    timeline: list[list[int]] = []
+    last = OutputSegment.objects.filter(session_id=session_id).order_by("-start").first()
+    if last is not None and last.end == start and last.end - last.start < SEGMENT_SIZE:
+        start, data = last.start, _unpack(last) + data
+        recorded_at, timeline = last.recorded_at, last.timeline
+    for cut in range(0, len(data), SEGMENT_SIZE):
+        piece = data[cut : cut + SEGMENT_SIZE]
+        begin, end = start + cut, start + cut + len(piece)
+        within = [mark for mark in marks if begin < mark.offset <= end]
+        recorded_at = recorded_at or (within[0].moment if within else timezone.now())
+        OutputSegment.objects.update_or_create(
+            session_id=session_id,
+            start=begin,
+            defaults={
+                "end": end,
+                "data": zstandard.compress(piece),
+                "recorded_at": recorded_at,
+                "timeline": timeline + _timeline(recorded_at, within, timeline),
+            },
+        )
+        recorded_at, timeline = None, []
+
+
+def _timeline(
+    recorded_at: datetime, marks: Sequence[Mark], known: Sequence[Sequence[int]]
+) -> list[list[int]]:
+    """Return the marks as milliseconds after `recorded_at`, without those known already."""
+    seen = known[-1][1] if known else -1
+    return [
+        [int((mark.moment - recorded_at).total_seconds() * 1000), mark.offset]
+        for mark in marks
+        if mark.offset > seen
+    ]

@@ -1,0 +1,238 @@
+"""The fan-out: one subscription per server process, however many viewers.
+
+It keeps the recent tail of every watched session, already encoded, and wakes the viewers; each
+viewer then takes what follows its own cursor. Whoever has fallen out of the tail is served from the
+log. Nothing here waits for a viewer, and no memory grows with a slow one.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from channels.layers import get_channel_layer
+from django.db import Error
+from django.db.models import Q
+
+from sessions_app.database_threads import DatabaseThreads
+from sessions_app.event_bridge import GROUP
+from sessions_app.events import ACTIVE
+from sessions_app.exceptions import ManagerUnavailable
+from sessions_app.models import Session
+
+logger = logging.getLogger(__name__)
+
+TAIL_BYTES = 1024 * 1024
+TAIL_EVENTS = 256
+# The layer may lose its last message; this often the log's heads are compared.
+POLL_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Encoded output from `start` to `end`."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventFrame:
+    """An encoded event."""
+
+    seq: int
+    offset: int
+    text: str
+
+
+class Watcher(Protocol):
+    """A viewer, as the fan-out sees it. None of these may block."""
+
+    everything: bool
+
+    def wake(self, session_id: str) -> None:
+        """Something follows in this session."""
+
+    def discover(self, session_id: str) -> None:
+        """There may be a session that this viewer does not know yet."""
+
+    def changed(self, session_id: str, *, forgotten: bool) -> None:
+        """The session's row changed without an event."""
+
+
+class Tail:
+    """The newest output and events of one session, and how far its log reaches."""
+
+    def __init__(self) -> None:
+        self.head = 0
+        self.last_seq = 0
+        self.watchers: set[Watcher] = set()
+        self._pieces: deque[Piece] = deque()
+        self._events: deque[EventFrame] = deque(maxlen=TAIL_EVENTS)
+        self._size = 0
+
+    def lift(self, head: int, last_seq: int) -> bool:
+        """Note that the log reaches further than was heard; True if that is news."""
+        news = head > self.head or last_seq > self.last_seq
+        if head > self.head:
+            self._forget_pieces()
+            self.head = head
+        self.last_seq = max(self.last_seq, last_seq)
+        return news
+
+    def add_output(self, start: int, end: int, text: str | None) -> None:
+        """Add a piece; one that does not follow the last leaves a gap that the log fills."""
+        if end <= self.head:
+            return
+        if start != self.head or text is None or not self.watchers:
+            self._forget_pieces()
+        else:
+            self._pieces.append(Piece(start, end, text))
+            self._size += len(text)
+        self.head = end
+        while self._size > TAIL_BYTES:
+            self._size -= len(self._pieces.popleft().text)
+
+    def add_event(self, frame: EventFrame) -> None:
+        """Add an event; what the tail lacks before it is read from the log."""
+        if frame.seq > self.last_seq:
+            self._events.append(frame)
+            self.last_seq = frame.seq
+
+    def piece_at(self, offset: int) -> Piece | None:
+        """Return the piece that begins at this offset, if the tail has it."""
+        for piece in reversed(self._pieces):
+            if piece.start <= offset:
+                return piece if piece.start == offset else None
+        return None
+
+    def event_at(self, seq: int) -> EventFrame | None:
+        """Return the event with this number, if the tail has it."""
+        for frame in reversed(self._events):
+            if frame.seq <= seq:
+                return frame if frame.seq == seq else None
+        return None
+
+    def _forget_pieces(self) -> None:
+        self._pieces.clear()
+        self._size = 0
+
+
+class FanOut:
+    """The process's one receiver of the group. Belongs to one event loop.
+
+    `log` are the threads in which viewers read the log.
+    """
+
+    def __init__(self) -> None:
+        self.log = DatabaseThreads("log-reader", 2)
+        self.viewers: set[Watcher] = set()
+        self._tails: dict[str, Tail] = {}
+        self._layer: Any = None
+        self._channel = ""
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Join the group and begin to listen."""
+        self._layer = get_channel_layer()
+        self._channel = await self._layer.new_channel()
+        await self._layer.group_add(GROUP, self._channel)
+        for work, name in ((self._listen(), "fan-out"), (self._compare(), "fan-out-poll")):
+            self._tasks.append(asyncio.create_task(work, name=name))
+
+    async def stop(self) -> None:
+        """Leave the group."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._layer.group_discard(GROUP, self._channel)
+        await asyncio.to_thread(self.log.close)
+
+    def watch(self, session_id: str, watcher: Watcher) -> Tail:
+        """Return the session's tail, which from now on wakes this watcher."""
+        tail = self._tails.setdefault(session_id, Tail())
+        tail.watchers.add(watcher)
+        return tail
+
+    def unwatch(self, session_id: str, watcher: Watcher) -> None:
+        """Stop waking this watcher; a tail that nobody watches is dropped."""
+        tail = self._tails.get(session_id)
+        if tail is not None:
+            tail.watchers.discard(watcher)
+            if not tail.watchers:
+                del self._tails[session_id]
+
+    async def _listen(self) -> None:
+        while True:
+            message = await self._layer.receive(self._channel)
+            try:
+                self._handle(message)
+            except Exception:
+                logger.exception("the message %r cannot be used", message.get("type"))
+
+    def _handle(self, message: dict[str, Any]) -> None:
+        session_id = message["session"]
+        tail = self._tails.get(session_id)
+        if message["type"] == "session.changed":
+            for watcher in list(self.viewers):
+                watcher.changed(session_id, forgotten=message["forgotten"])
+            return
+        if message["type"] == "session.event" and message["seq"] == 1:
+            self._offer([session_id])
+        if tail is None:
+            return
+        if message["type"] == "session.output":
+            tail.add_output(message["offset"], message["next"], message["text"])
+        else:
+            tail.add_event(EventFrame(message["seq"], message["offset"], message["text"]))
+        for watcher in tail.watchers:
+            watcher.wake(session_id)
+
+    def _offer(self, session_ids: Iterable[str]) -> None:
+        for watcher in list(self.viewers):
+            if watcher.everything:
+                for session_id in session_ids:
+                    watcher.discover(session_id)
+
+    async def _compare(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            if not self.viewers:
+                continue
+            try:
+                heads = await self.log.run(_heads, list(self._tails))
+            except Error as error:
+                logger.warning("the log cannot be read: %s", error)
+                continue
+            for session_id, last_seq, output_bytes in heads:
+                tail = self._tails.get(session_id)
+                if tail is not None and tail.lift(output_bytes, last_seq):
+                    for watcher in tail.watchers:
+                        watcher.wake(session_id)
+            self._offer([session_id for session_id, _, _ in heads])
+
+
+def _heads(watched: list[str]) -> list[tuple[str, int, int]]:
+    """Return `(id, last seq, archived bytes)` of what is watched and of what is active."""
+    rows = Session.objects.filter(Q(pk__in=watched) | Q(status__in=ACTIVE))
+    return [(str(key), seq, size) for key, seq, size in rows.values_list(*_HEAD_COLUMNS)]
+
+
+_HEAD_COLUMNS = ("pk", "last_seq", "output_bytes")
+_fan_out: FanOut | None = None
+
+
+def set_fan_out(fan_out: FanOut | None) -> None:
+    """Make this the fan-out of the process, or leave the process without one."""
+    global _fan_out  # one per process, set by its life cycle
+    _fan_out = fan_out
+
+
+def get_fan_out() -> FanOut:
+    """Return the fan-out of this process; raises ManagerUnavailable."""
+    if _fan_out is None:
+        raise ManagerUnavailable("The server is not ready yet; try again in a moment.")
+    return _fan_out

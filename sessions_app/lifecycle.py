@@ -1,0 +1,152 @@
+"""Starts the manager and the fan-out with the server, before any request, and stops them with it.
+
+uvicorn speaks the ASGI lifespan protocol. Daphne does not; it runs Twisted's reactor, which calls
+when it begins to run and before it shuts down.
+"""
+
+import asyncio
+import logging
+import sys
+from typing import Any, Protocol
+
+from sessions_app.events import CloseCode
+from sessions_app.exceptions import ManagerUnavailable, StateFolderInUse
+from sessions_app.fanout import FanOut, set_fan_out
+from sessions_app.session_manager import PersistentSessionManager, set_manager
+from sessions_app.transport import Application, Receive, Scope, Send
+
+logger = logging.getLogger(__name__)
+
+READY_SECONDS = 10.0
+STOP_SECONDS = 4.0
+
+
+class Closable(Protocol):
+    """A live stream that is open."""
+
+    async def close(self, code: int) -> None:
+        """Close it with this code."""
+
+
+consumers: set[Closable] = set()
+
+
+class Server:
+    """What runs beside the requests, once per process."""
+
+    def __init__(self) -> None:
+        self.manager = PersistentSessionManager()
+        self.fan_out = FanOut()
+        self.started = asyncio.Event()
+
+    async def start(self) -> None:
+        """Start listening before there is anything to hear; raises StateFolderInUse."""
+        await self.fan_out.start()
+        try:
+            await self.manager.start()
+        except BaseException:
+            await self.fan_out.stop()
+            raise
+        set_fan_out(self.fan_out)
+        set_manager(self.manager)
+        self.started.set()
+
+    async def stop(self) -> None:
+        """Close the live streams, write what is left to write, and leave the programs running."""
+        set_manager(None)
+        set_fan_out(None)
+        closing = (consumer.close(CloseCode.SERVER_STOPPING) for consumer in list(consumers))
+        await asyncio.gather(*closing, return_exceptions=True)
+        await self.manager.stop()
+        await self.fan_out.stop()
+
+
+_server: Server | None = None
+
+
+async def start() -> None:
+    """Start the process's server; a second call does nothing."""
+    global _server  # one per process
+    if _server is None:
+        _server = Server()
+        await _server.start()
+
+
+async def stop() -> None:
+    """Stop it, in bounded time."""
+    global _server  # one per process
+    server, _server = _server, None
+    if server is not None:
+        try:
+            await asyncio.wait_for(server.stop(), STOP_SECONDS)
+        except TimeoutError:
+            logger.warning("stopping took too long; what is missing is archived at the next start")
+
+
+async def ready() -> None:
+    """Wait until the server has started; raises ManagerUnavailable if it does not."""
+    if _server is None:
+        raise ManagerUnavailable("The server is not ready yet; try again in a moment.")
+    try:
+        await asyncio.wait_for(_server.started.wait(), READY_SECONDS)
+    except TimeoutError as error:
+        raise ManagerUnavailable("The server is not ready yet; try again in a moment.") from error
+
+
+def with_lifespan(application: Application) -> Application:
+    """Answer the lifespan protocol, as uvicorn speaks it."""
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+        else:
+            await application(scope, receive, send)
+
+    return wrapped
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    await receive()
+    try:
+        await start()
+    except StateFolderInUse as error:
+        await send({"type": "lifespan.startup.failed", "message": str(error)})
+        return
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await stop()
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+def start_with_reactor() -> None:
+    """Hook into Twisted's reactor, if this process has one (Daphne); else do nothing.
+
+    A reactor that never runs (uvicorn with Daphne installed) never calls.
+    """
+    reactor: Any = sys.modules.get("twisted.internet.reactor")
+    loop: asyncio.AbstractEventLoop | None = getattr(reactor, "_asyncioEventloop", None)
+    if loop is None:
+        return
+    from twisted.internet.defer import Deferred
+
+    tasks = []
+
+    def begin() -> None:
+        tasks.append(loop.create_task(_start_or_exit(), name="start-server"))
+
+    def end() -> Any:
+        return Deferred.fromFuture(loop.create_task(stop(), name="stop-server"))
+
+    reactor.callWhenRunning(begin)
+    reactor.addSystemEventTrigger("before", "shutdown", end)
+
+
+async def _start_or_exit() -> None:
+    """Start, or end the process with a sentence: a server without a manager serves nobody."""
+    try:
+        await start()
+    except StateFolderInUse as error:
+        sys.exit(f"{error}")
+    except Exception:
+        logger.exception("the session manager could not be started")
+        sys.exit("The session manager could not be started; the reason stands above.")

@@ -1,0 +1,330 @@
+"""One program of this machine while it runs: its holder, its screen, what it waits for.
+
+A LiveSession follows the spool of its holder. Every byte passes here once, in order: it is fed to
+the screen, told to the world as output, and marked for the archive. Nothing is kept in memory; who
+needs old output reads it from the log.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from django.db import Error
+from django.utils import timezone
+
+from sessions_app import event_log
+from sessions_app.archiver import Archiver
+from sessions_app.events import (
+    Announcement,
+    EventType,
+    LifecycleEvent,
+    OutputEvent,
+    whole_characters,
+)
+from sessions_app.exceptions import InputQueueFull, InvalidTransition, SessionNotRunning
+from sessions_app.holder.spool import OutputGone, SpoolReader
+from sessions_app.holder_client import ExitRecord, HolderClient, HolderGone, read_exit_record
+from sessions_app.screen import Screen
+from sessions_app.waiting.reports import Checkpoint, Report, Resumed, Wait, Waiting
+from sessions_app.waiting.tracker import WaitingTracker
+
+logger = logging.getLogger(__name__)
+
+# The first byte after silence goes out at once; a stream is merged to about 60 pieces a second.
+MERGE_SECONDS = 0.016
+PIECE = 64 * 1024
+# The screen is judged when the program has paused for this long, and at the latest after MOST.
+SETTLE_SECONDS = 0.15
+SETTLE_MOST_SECONDS = 0.6
+
+# A database that is locked or down is asked again this often for facts that nobody waits for.
+RETRY_SECONDS = 0.5
+
+T = TypeVar("T")
+Announce = Callable[[Announcement], Awaitable[None]]
+
+
+class LiveSession:
+    """Follows one holder until its program has ended and everything of it is in the log.
+
+    `head` is the offset up to which output has been taken in. Belongs to one event loop.
+    """
+
+    def __init__(
+        self, session_id: str, screen: Screen, archiver: Archiver, announce: Announce, *, head: int
+    ) -> None:
+        self.session_id = session_id
+        self.screen = screen
+        self.tracker = WaitingTracker()
+        self.head = head
+        self.exit: ExitRecord | None = None
+        self.stalled: str | None = None
+        self.ended_by = ""
+        self._holder: HolderClient | None = None
+        self._archiver = archiver
+        self._announce = announce
+        self._spool = SpoolReader(event_log.session_folder(session_id))
+        self._size = head
+        self._news = asyncio.Event()
+        self._gone = False
+        self._resizes: deque[tuple[int, int, int]] = deque()
+        self._events_in_order = asyncio.Lock()
+        self._replies: set[asyncio.Task[None]] = set()
+        self._settling: asyncio.Task[None] | None = None
+        self._facts: asyncio.Queue[tuple[Report, int]] = asyncio.Queue()
+
+    # The holder tells (HolderListener)
+
+    def size_changed(self, size: int) -> None:
+        """Note that the spool has grown."""
+        self._size = max(self._size, size)
+        self._news.set()
+
+    def stalled_changed(self, stalled: str | None) -> None:
+        """Note why output stands still (the disk is full), or that it goes on."""
+        self.stalled = stalled
+
+    def exited(self, record: ExitRecord) -> None:
+        """Note that the program has ended and how much it wrote."""
+        self.exit = record
+        self.size_changed(record.size)
+
+    def disconnected(self) -> None:
+        """Note that the holder is gone."""
+        self._gone = True
+        self.size_changed(self._spool_size())
+
+    # Commands
+
+    async def connect(self) -> None:
+        """Connect to the holder; if that is gone, what it left behind is all there will be."""
+        folder = event_log.session_folder(self.session_id)
+        try:
+            self._holder = await HolderClient.connect(folder, self)
+        except HolderGone:
+            self.exit = read_exit_record(folder)
+            self.disconnected()
+        else:
+            self.stalled_changed(self._holder.hello.stalled)
+            self.size_changed(self._holder.hello.size)
+
+    @property
+    def has_holder(self) -> bool:
+        """Tell whether a holder answered when we connected."""
+        return self._holder is not None
+
+    async def write(self, data: bytes) -> None:
+        """Type into the terminal; returns when the terminal has taken it.
+
+        Raises SessionNotRunning or InputQueueFull.
+        """
+        await self._to_holder(lambda holder: holder.write(data))
+        self._note(self.tracker.typed(data))
+
+    async def resize(self, cols: int, rows: int) -> LifecycleEvent:
+        """Change the size of the terminal and return the event that says so."""
+        async with self._events_in_order:
+            offset = await self._to_holder(lambda holder: holder.resize(cols, rows))
+            self._resizes.append((offset, cols, rows))
+            self._news.set()
+            return await self._append(
+                EventType.RESIZED,
+                offset=offset,
+                fields={"cols": cols, "rows": rows},
+                changes={"cols": cols, "rows": rows},
+            )
+
+    async def end(self, grace: float) -> None:
+        """Ask the process tree to end and kill it after `grace` seconds."""
+        await self._to_holder(lambda holder: holder.end(grace))
+
+    async def report_checkpoint(self, checkpoint: dict[str, Any]) -> LifecycleEvent:
+        """Note a checkpoint that the program declared itself; returns its event."""
+        reports = self.tracker.explicit(checkpoint)
+        if not reports:
+            raise InvalidTransition("The session is waiting at this very checkpoint already.")
+        async with self._events_in_order:
+            events = [await self._append_report(report, self.head) for report in reports]
+        return events[-1]
+
+    async def _to_holder(self, verb: Callable[[HolderClient], Awaitable[T]]) -> T:
+        if self._holder is None or self.exit is not None:
+            raise SessionNotRunning("The session has ended; nothing can be sent to it.")
+        try:
+            return await verb(self._holder)
+        except HolderGone as error:
+            raise SessionNotRunning("The session has ended; nothing can be sent to it.") from error
+
+    async def close(self) -> None:
+        """Let go of the holder, which goes on without us."""
+        for task in (*self._replies, *filter(None, [self._settling])):
+            task.cancel()
+        if self._holder is not None:
+            await self._holder.close()
+
+    # Output
+
+    def restore(
+        self, data: bytes, resizes: Iterable[tuple[int, int, int]], waiting: Wait | None
+    ) -> None:
+        """Bring the screen to `head` again with output that was taken in before.
+
+        `resizes` are `(offset, cols, rows)` after the offset at which `data` begins.
+        """
+        offset = self.head - len(data)
+        for at, cols, rows in resizes:
+            if at <= self.head:
+                self.screen.feed(data[: at - offset])
+                data, offset = data[at - offset :], at
+                self.screen.resize(cols, rows)
+            else:
+                self._resizes.append((at, cols, rows))
+        self.screen.feed(data)
+        self.tracker.restore(waiting)
+        self.tracker.prime(self.screen.text())
+
+    async def follow(self) -> None:
+        """Take in output until the program has ended and all of it is here."""
+        telling = asyncio.create_task(self._tell_facts(), name=f"tell-{self.session_id}")
+        try:
+            await self._take_in_all()
+            await self._facts.join()
+        finally:
+            telling.cancel()
+
+    async def _take_in_all(self) -> None:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            while await self._take_in():
+                # Others have their turn between two pieces.
+                await asyncio.sleep(0)
+            self._apply_resizes()
+            if self._finished():
+                return
+            await asyncio.sleep(MERGE_SECONDS)
+
+    def _finished(self) -> bool:
+        if self.exit is not None:
+            return self.head >= min(self.exit.size, self._spool_size())
+        return self._gone and self.head >= self._spool_size()
+
+    def _spool_size(self) -> int:
+        try:
+            return self._spool.size
+        except FileNotFoundError:
+            return 0
+
+    async def _take_in(self) -> bool:
+        """Take in one piece; False when there is none."""
+        self._apply_resizes()
+        limit = min(PIECE, self._resizes[0][0] - self.head) if self._resizes else PIECE
+        try:
+            data = self._spool.read(self.head, limit)
+        except (OutputGone, FileNotFoundError):
+            logger.exception("output of session %s is missing", self.session_id)
+            return False
+        complete = whole_characters(data)
+        if not data:
+            return False
+        if complete == 0:
+            # A character stays open: it is waited for, unless nothing can follow any more.
+            if not (self.exit or self._gone or len(data) == limit):
+                return False
+            complete = len(data)
+        await self._took_in(data[:complete])
+        return True
+
+    async def _took_in(self, data: bytes) -> None:
+        now = timezone.now()
+        event = OutputEvent(session_id=self.session_id, offset=self.head, data=data, timestamp=now)
+        fed = self.screen.feed(data)
+        self.head = event.next_offset
+        self._archiver.mark(self.session_id, now, self.head, self.keep_screen)
+        if fed.replies:
+            self._reply(fed.replies)
+        await self._announce(event)
+        if fed.signals:
+            self._note(self.tracker.signals(fed.signals))
+        if self._settling is None or self._settling.done():
+            self._settling = asyncio.create_task(
+                self._judge_screen(), name=f"judge-screen-{self.session_id}"
+            )
+
+    def _apply_resizes(self) -> None:
+        while self._resizes and self._resizes[0][0] <= self.head:
+            _, cols, rows = self._resizes.popleft()
+            self.screen.resize(cols, rows)
+
+    def _reply(self, replies: bytes) -> None:
+        """Answer the program's query; the program may never read it, so nobody waits for that."""
+
+        async def deliver() -> None:
+            with suppress(SessionNotRunning, InputQueueFull):
+                await self._to_holder(lambda holder: holder.write(replies))
+
+        task = asyncio.create_task(deliver(), name=f"terminal-reply-{self.session_id}")
+        self._replies.add(task)
+        task.add_done_callback(self._replies.discard)
+
+    def keep_screen(self) -> tuple[int, int, int, bytes]:
+        """Return `(offset, cols, rows, data)` that draws the screen as it is now."""
+        return self.head, self.screen.cols, self.screen.rows, self.screen.snapshot()
+
+    # Waiting
+
+    async def _judge_screen(self) -> None:
+        """Look at the screen once the program pauses, but not much later than that."""
+        deadline = asyncio.get_running_loop().time() + SETTLE_MOST_SECONDS
+        seen = -1
+        while seen != self.head and asyncio.get_running_loop().time() < deadline:
+            seen = self.head
+            await asyncio.sleep(SETTLE_SECONDS)
+        self._note(self.tracker.screen(self.screen.text()))
+
+    def _note(self, reports: Iterable[Report]) -> None:
+        """Queue what the tracker found out, so that output never waits for the database."""
+        for report in reports:
+            self._facts.put_nowait((report, self.head))
+
+    async def _tell_facts(self) -> None:
+        while True:
+            report, offset = await self._facts.get()
+            try:
+                await self._tell(report, offset)
+            finally:
+                self._facts.task_done()
+
+    async def _tell(self, report: Report, offset: int) -> None:
+        while True:
+            try:
+                async with self._events_in_order:
+                    await self._append_report(report, offset)
+            except InvalidTransition:
+                return  # the program has ended meanwhile: it does not wait any more
+            except Error:
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return
+
+    async def _append_report(self, report: Report, offset: int) -> LifecycleEvent:
+        match report:
+            case Waiting():
+                kind = EventType.WAITING
+            case Checkpoint():
+                kind = EventType.CHECKPOINT
+            case Resumed():
+                kind = EventType.RESUMED
+        fields = report.to_payload()
+        waiting = None if kind is EventType.RESUMED else {"type": str(kind), **fields}
+        return await self._append(kind, offset=offset, fields=fields, changes={"waiting": waiting})
+
+    async def _append(self, kind: EventType, **details: Any) -> LifecycleEvent:
+        event = await self._archiver.log.run(
+            event_log.append_event, self.session_id, kind, **details
+        )
+        await self._announce(event)
+        return event

@@ -1,0 +1,443 @@
+"""PersistentSessionManager: starts, adopts, steers and ends the sessions of this machine.
+
+One per state folder. It lives in the server's event loop; code in threads reaches it through
+`call_manager`. It is the only writer of the log, and tells what it wrote by the signal
+`session_event`, after the commit.
+"""
+
+import asyncio
+import fcntl
+import logging
+import os
+import shutil
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.utils import timezone
+
+from sessions_app import event_log, recovery, session_rows
+from sessions_app.archiver import Archiver
+from sessions_app.credentials import session_token
+from sessions_app.database_threads import DatabaseThreads
+from sessions_app.events import (
+    MAX_SIZE,
+    MIN_SIZE,
+    Announcement,
+    EventType,
+    LifecycleEvent,
+    SessionChanged,
+    iso,
+)
+from sessions_app.exceptions import (
+    InvalidRequest,
+    InvalidTransition,
+    ManagerUnavailable,
+    SessionNotRunning,
+    StateFolderInUse,
+)
+from sessions_app.holder_client import (
+    HolderSpec,
+    LaunchFailed,
+    launch_holder,
+    read_exit_record,
+    read_identity,
+)
+from sessions_app.launch import LaunchRequest, check_launch, child_environment
+from sessions_app.live_session import LiveSession
+from sessions_app.models import Session
+from sessions_app.screen import Screen
+from sessions_app.signals import session_event
+
+logger = logging.getLogger(__name__)
+
+CALL_SECONDS = 20.0
+RETRY_SECONDS = 0.5
+MAX_GRACE_SECONDS = 60.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScreenState:
+    """A session's screen: `lines` as text, `ansi` draws it, `offset` is the output it includes."""
+
+    cols: int
+    rows: int
+    cursor_x: int
+    cursor_y: int
+    lines: list[str]
+    ansi: bytes
+    offset: int
+
+
+class PersistentSessionManager:
+    """The one that commands programs. All verbs are coroutines of the server's event loop."""
+
+    def __init__(self) -> None:
+        self.host: str = settings.HARNESS_HOST_NAME
+        self.slots: int = settings.HARNESS_SLOTS
+        self.started_at: str | None = None
+        self.recovery = recovery.Report()
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self._log = DatabaseThreads("log-writer", 1)
+        self._archiver = Archiver(self._log)
+        self._live: dict[str, LiveSession] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._slot_freed = asyncio.Event()
+        self._lock: int | None = None
+
+    # Life cycle
+
+    async def start(self) -> None:
+        """Take the state folder, adopt what runs, and begin to serve.
+
+        Raises StateFolderInUse when another server works on the same folder.
+        """
+        self.loop = asyncio.get_running_loop()
+        self._lock = lock_state_folder(settings.HARNESS_STATE_DIR)
+        self.recovery = await recovery.recover(self, self._log)
+        self._own(self._archiver.run(), "archiver")
+        self._own(self._fill_slots(), "fill-slots")
+        self._slot_freed.set()
+        self.started_at = iso(timezone.now())
+        logger.info("manager of %s started: %s", self.host, self.recovery.summary())
+
+    async def stop(self) -> None:
+        """Let go of everything; the programs go on without us."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._archiver.flush_all()
+        for live in list(self._live.values()):
+            await live.close()
+        self._live.clear()
+        await asyncio.to_thread(self._log.close)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def health(self) -> dict[str, Any]:
+        """Return what /health and the admin show."""
+        stalled = {key: live.stalled for key, live in self._live.items() if live.stalled}
+        return {
+            "started": self.started_at,
+            "host": self.host,
+            "sessions": len(self._live),
+            "slots": self.slots,
+            "archive": self._archiver.error,
+            "stalled": stalled,
+            "recovery": self.recovery.to_wire(),
+        }
+
+    def _own(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        # A fresh context: one inherited from a request would die with that request.
+        task = asyncio.create_task(work, name=name, context=Context())
+        self._tasks.add(task)
+        task.add_done_callback(self._disown)
+        return task
+
+    def _disown(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("task %s failed", task.get_name(), exc_info=error)
+
+    # Verbs
+
+    async def create(self, request: LaunchRequest) -> str:
+        """Start a session, or queue it when asked to, and return its id.
+
+        Raises InvalidRequest or NoFreeSlot. A program that cannot be executed after all leaves a
+        session that is `failed` and says why.
+        """
+        request = check_launch(request, self._environment({}))
+        session = await self._log.run(session_rows.accept, request, self.host, self.slots)
+        await self._announce(SessionChanged(session_id=str(session.pk)))
+        if session.slot is not None:
+            # Shielded: whoever asked may go away, the program is started all the same.
+            await asyncio.shield(self._own(self._launch(session), f"launch-{session.pk}"))
+        return str(session.pk)
+
+    async def write(self, session_id: str, data: bytes) -> None:
+        """Type raw bytes; returns when the program's terminal has taken them."""
+        await (await self._live_session(session_id)).write(data)
+
+    async def type_text(self, session_id: str, text: str, *, submit: bool) -> None:
+        """Type text as a person would: pasted as one piece where the program asked for that."""
+        live = await self._live_session(session_id)
+        data = text.replace("\r\n", "\r").replace("\n", "\r").encode()
+        if live.screen.bracketed_paste:
+            # The end mark inside the text would let the rest of it through as keys.
+            data = b"\x1b[200~" + data.replace(b"\x1b", b"") + b"\x1b[201~"
+        if text:
+            await live.write(data)
+        if submit:
+            await live.write(b"\r")
+
+    async def resize(self, session_id: str, cols: int, rows: int) -> LifecycleEvent:
+        """Give the terminal another size, 1 to 1000 each."""
+        for name, value in (("cols", cols), ("rows", rows)):
+            if not MIN_SIZE <= value <= MAX_SIZE:
+                sentence = f"A terminal has from {MIN_SIZE} to {MAX_SIZE} {name}, not {value}."
+                raise InvalidRequest(sentence, {name: [sentence]})
+        return await (await self._live_session(session_id)).resize(cols, rows)
+
+    async def end(self, session_id: str, *, grace: float = 5.0, by: str = "") -> None:
+        """Ask the whole process tree to end and kill it after `grace` seconds (0 to 60).
+
+        A queued session is taken out of the queue. `by` is the name of who asked.
+        """
+        if not 0 <= grace <= MAX_GRACE_SECONDS:
+            sentence = f"The grace is from 0 to {MAX_GRACE_SECONDS:.0f} seconds, not {grace}."
+            raise InvalidRequest(sentence, {"grace": [sentence]})
+        who = f" by {by}" if by else ""
+        if session_id not in self._live and await self._log.run(session_rows.unqueue, session_id):
+            await self.fail(session_id, f"Taken out of the queue{who} before it was started.")
+            return
+        live = await self._live_session(session_id)
+        live.ended_by = by or live.ended_by
+        await live.end(grace)
+
+    async def report_checkpoint(
+        self, session_id: str, checkpoint: dict[str, Any]
+    ) -> LifecycleEvent:
+        """Note a checkpoint that the program itself declared; returns its event."""
+        return await (await self._live_session(session_id)).report_checkpoint(checkpoint)
+
+    async def screen(self, session_id: str) -> ScreenState:
+        """Return the screen as it stands now, or as it stood when the session ended."""
+        live = self._live.get(session_id)
+        if live is not None:
+            return _screen_state(live.screen, live.head)
+        session = await self._log.run(session_rows.get, session_id)
+        kept = await self._log.run(event_log.load_snapshot, session_id)
+        if kept is None:
+            return _screen_state(Screen(session.cols, session.rows), 0)
+        screen = Screen(kept.cols, kept.rows)
+        screen.feed(bytes(kept.data))
+        return _screen_state(screen, kept.offset)
+
+    async def rename(self, session_id: str, name: str) -> None:
+        """Give the session another name; the empty one takes the name away."""
+        await self._log.run(session_rows.rename, session_id, name)
+        await self._announce(SessionChanged(session_id=session_id))
+
+    async def forget(self, session_id: str) -> None:
+        """Delete an ended session and its log; raises SessionStillActive."""
+        await self._log.run(session_rows.forget, session_id)
+        await self._announce(SessionChanged(session_id=session_id, forgotten=True))
+
+    async def _live_session(self, session_id: str) -> LiveSession:
+        live = self._live.get(session_id)
+        if live is None:
+            session = await self._log.run(session_rows.get, session_id)
+            if session.is_active:
+                raise SessionNotRunning("The session has not been started yet; wait for its slot.")
+            raise SessionNotRunning("The session has ended; start it again to go on.")
+        return live
+
+    # Starting
+
+    async def _fill_slots(self) -> None:
+        """Start queued sessions whenever a slot is free."""
+        while True:
+            await self._slot_freed.wait()
+            self._slot_freed.clear()
+            while session := await self._log.run(session_rows.claim, self.host, self.slots):
+                await self._launch(session)
+
+    def _environment(self, extra: dict[str, str]) -> dict[str, str]:
+        return child_environment(settings.HARNESS_INHERITED_ENV, settings.HARNESS_PASS_ENV, extra)
+
+    async def _launch(self, session: Session) -> None:
+        """Start the program of a row that holds a slot."""
+        session_id = str(session.pk)
+        folder = event_log.session_folder(session_id)
+        spec = HolderSpec(
+            session_id=session_id,
+            argv=session.command,
+            cwd=session.working_dir,
+            cols=session.cols,
+            rows=session.rows,
+            epoch=session.epoch,
+        )
+        environment = self._environment(
+            {
+                **session.environment,
+                "HARNESS_URL": f"http://{settings.HARNESS_HOST}:{settings.HARNESS_PORT}",
+                "HARNESS_SESSION_ID": session_id,
+                "HARNESS_SESSION_TOKEN": session_token(session_id, session.epoch),
+            }
+        )
+        try:
+            identity = await launch_holder(folder, spec, environment)
+        except LaunchFailed as error:
+            logger.warning("session %s could not be started: %s", session_id, error)
+            await self.fail(session_id, f"The program could not be started: {error}")
+            self._drop_folder(session_id)
+            return
+        live = self._new_live(session, Screen(session.cols, session.rows), head=0)
+        await live.connect()
+        await self._take_over(session, live, identity.child.pid)
+
+    def _new_live(self, session: Session, screen: Screen, *, head: int) -> LiveSession:
+        return LiveSession(str(session.pk), screen, self._archiver, self._announce, head=head)
+
+    async def adopt(self, session: Session) -> bool:
+        """Go on with a session that was started before, where its log ends.
+
+        If its holder is gone, what it left behind is archived, the session is closed, and the
+        answer is False.
+        """
+        session_id = str(session.pk)
+        kept = await self._log.run(event_log.load_snapshot, session_id)
+        begin = kept.offset if kept else 0
+        head = max(session.output_bytes, begin)
+        started = await self._log.run(session_rows.first_size, session)
+        cols, rows = (kept.cols, kept.rows) if kept else started
+        live = self._new_live(session, Screen(cols, rows), head=head)
+        await live.connect()
+        if kept:
+            live.screen.feed(bytes(kept.data))
+        data = await self._log.run(event_log.read_output, session_id, begin, head - begin)
+        resizes = await self._log.run(event_log.resizes_after, session_id, begin)
+        live.restore(data, resizes, session_rows.current_wait(session))
+        identity = read_identity(event_log.session_folder(session_id))
+        await self._take_over(session, live, identity.child.pid if identity else None)
+        return live.has_holder
+
+    async def _take_over(self, session: Session, live: LiveSession, pid: int | None) -> None:
+        """Follow the session to its end, after saying that it runs if nobody has yet."""
+        if not session.is_alive:
+            event = await self._retry(session_rows.mark_started, session, pid)
+            await self._announce(event)
+        self._live[live.session_id] = live
+        self._own(self._follow(live), f"follow-{live.session_id}")
+
+    # Ending
+
+    async def _follow(self, live: LiveSession) -> None:
+        """Stay with a session to its end, then close its log."""
+        await live.follow()
+        record = live.exit or read_exit_record(event_log.session_folder(live.session_id))
+        await self._archiver.finish(live.session_id, live.head, live.keep_screen)
+        kind, fields, changes = session_rows.how_it_ended(record, live.ended_by)
+        await self._end_with(live.session_id, kind, live.head, fields, changes)
+        self._live.pop(live.session_id, None)
+        await live.close()
+        self._drop_folder(live.session_id)
+        self._slot_freed.set()
+
+    async def fail(self, session_id: str, sentence: str) -> None:
+        """Close the log of a session without a program, with the reason, and free its slot."""
+        await self._end_with(
+            session_id, EventType.FAILED, 0, {"error": sentence}, {"error": sentence}
+        )
+        self._slot_freed.set()
+
+    async def _end_with(
+        self,
+        session_id: str,
+        kind: EventType,
+        offset: int,
+        fields: dict[str, Any],
+        changes: dict[str, Any],
+    ) -> None:
+        changes = {**changes, "ended_at": timezone.now(), "waiting": None, "environment": {}}
+        try:
+            event = await self._retry(
+                event_log.append_event,
+                session_id,
+                kind,
+                offset=offset,
+                fields=fields,
+                changes=changes,
+            )
+        except InvalidTransition:
+            return  # its end is in the log already
+        await self._announce(event)
+
+    async def _retry(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Do what must be written, however long the database is locked or down."""
+        while True:
+            try:
+                return await self._log.run(call, *args, **kwargs)
+            except session_rows.DatabaseTrouble as error:
+                logger.warning("the log cannot be written, trying again: %s", error)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    def _drop_folder(self, session_id: str) -> None:
+        shutil.rmtree(event_log.session_folder(session_id), ignore_errors=True)
+
+    async def _announce(self, event: Announcement) -> None:
+        for receiver, outcome in await session_event.asend_robust(type(self), event=event):
+            if isinstance(outcome, Exception):
+                logger.error("%s failed on an event", receiver, exc_info=outcome)
+
+
+def lock_state_folder(folder: Path) -> int:
+    """Return the descriptor that holds the folder's lock; raises StateFolderInUse.
+
+    The lock goes with the process, so a server that crashed leaves none behind.
+    """
+    descriptor = os.open(folder / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+        os.close(descriptor)
+        raise StateFolderInUse(
+            f"Another server (process {holder or 'unknown'}) already works on {folder}. "
+            "Use that one, stop it first, or set HARNESS_STATE_DIR to another folder."
+        ) from None
+    os.truncate(descriptor, 0)
+    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    return descriptor
+
+
+def _screen_state(screen: Screen, offset: int) -> ScreenState:
+    cursor = screen.cursor()
+    return ScreenState(
+        cols=screen.cols,
+        rows=screen.rows,
+        cursor_x=cursor.x,
+        cursor_y=cursor.y,
+        lines=screen.text(),
+        ansi=screen.snapshot(),
+        offset=offset,
+    )
+
+
+_manager: PersistentSessionManager | None = None
+
+
+def set_manager(manager: PersistentSessionManager | None) -> None:
+    """Make this the manager of the process, or leave the process without one."""
+    global _manager  # one per process, set by its life cycle
+    _manager = manager
+
+
+def get_manager() -> PersistentSessionManager:
+    """Return the running manager of this process; raises ManagerUnavailable."""
+    if _manager is None or _manager.started_at is None:
+        raise ManagerUnavailable("The session manager is not running yet; try again in a moment.")
+    return _manager
+
+
+def call_manager(verb: Callable[[PersistentSessionManager], Coroutine[Any, Any, T]]) -> T:
+    """Run a verb of the manager from a thread and return what it returns.
+
+    Raises what the verb raises, and ManagerUnavailable when it takes longer than 20 s.
+    """
+    manager = get_manager()
+    if manager.loop is None:
+        raise ManagerUnavailable("The session manager is not running yet; try again in a moment.")
+    future = asyncio.run_coroutine_threadsafe(verb(manager), manager.loop)
+    try:
+        return future.result(CALL_SECONDS)
+    except TimeoutError as error:
+        future.cancel()
+        raise ManagerUnavailable("The session manager does not answer; try again.") from error

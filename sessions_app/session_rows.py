@@ -1,0 +1,164 @@
+"""What the manager writes to session rows: accept, claim, rename, forget, and how one ended.
+
+Synchronous, for the log's writer thread. Every change is a compare-and-set.
+"""
+
+import signal
+from typing import Any
+
+from django.db import DatabaseError, InterfaceError, transaction
+from django.utils import timezone
+
+from sessions_app import event_log
+from sessions_app.events import EventType, LifecycleEvent
+from sessions_app.exceptions import NoFreeSlot, SessionNotFound, SessionStillActive
+from sessions_app.holder_client import ExitRecord
+from sessions_app.launch import LaunchRequest
+from sessions_app.models import Session
+from sessions_app.waiting.reports import Checkpoint, Wait, Waiting
+
+# What a database that is locked, full or down raises.
+DatabaseTrouble = (DatabaseError, InterfaceError)
+
+LOST = (
+    "The process that kept this session's terminal is gone, so the program was cut off. "
+    "Its output up to then is kept."
+)
+
+
+def get(session_id: str) -> Session:
+    """Return the row; raises SessionNotFound."""
+    session = Session.objects.filter(pk=session_id).first()
+    if session is None:
+        raise SessionNotFound("There is no such session.")
+    return session
+
+
+def accept(request: LaunchRequest, host: str, slots: int) -> Session:
+    """Store a new session that holds a slot, or is queued if it may be; raises NoFreeSlot."""
+    with transaction.atomic():
+        waiting_before = Session.objects.on_host(host).queued().exists()
+        slot = None if waiting_before and request.queue else _free_slot(host, slots)
+        if slot is None and not request.queue:
+            raise NoFreeSlot(
+                f"All {slots} slots are taken. End a session, or queue this one to start later."
+            )
+        session = Session(
+            name=request.name,
+            host=host,
+            slot=slot,
+            owner_id=request.owner_id,
+            working_dir=request.working_dir,
+            environment=request.environment,
+            cols=request.cols,
+            rows=request.rows,
+        )
+        session.set_command(request.argv)
+        session.save(force_insert=True)
+    return session
+
+
+def claim(host: str, slots: int) -> Session | None:
+    """Give a free slot to the session that has waited longest, and return it."""
+    with transaction.atomic():
+        session = Session.objects.on_host(host).queued().first()
+        slot = _free_slot(host, slots) if session else None
+        if session is None or slot is None:
+            return None
+        if Session.objects.queued().filter(pk=session.pk).update(slot=slot) != 1:
+            return None
+        session.slot = slot
+    return session
+
+
+def unqueue(session_id: str) -> bool:
+    """Tell whether the session is queued (only then may it end without having run)."""
+    return Session.objects.queued().filter(pk=session_id).exists()
+
+
+def mark_started(session: Session, pid: int | None) -> LifecycleEvent:
+    """Write that the program runs; its extra variables are not needed any more."""
+    return event_log.append_event(
+        str(session.pk),
+        EventType.STARTED,
+        offset=0,
+        fields={
+            "slot": session.slot,
+            "workingDir": session.working_dir,
+            "command": session.command_line,
+            "pid": pid,
+            "cols": session.cols,
+            "rows": session.rows,
+        },
+        changes={"pid": pid, "started_at": timezone.now(), "environment": {}},
+    )
+
+
+def first_size(session: Session) -> tuple[int, int]:
+    """Return the `(cols, rows)` with which the program began."""
+    for event in event_log.read_events(str(session.pk), after=0, limit=1):
+        if event.type is EventType.STARTED:
+            return event.fields["cols"], event.fields["rows"]
+    return session.cols, session.rows
+
+
+def current_wait(session: Session) -> Wait | None:
+    """Return what the session waits at, as its row remembers it."""
+    if session.waiting is None:
+        return None
+    if session.waiting["type"] == EventType.CHECKPOINT:
+        return Checkpoint.from_payload(session.waiting)
+    return Waiting.from_payload(session.waiting)
+
+
+def how_it_ended(
+    record: ExitRecord | None, by: str
+) -> tuple[EventType, dict[str, Any], dict[str, Any]]:
+    """Return the last event's type and fields, and the changes of the row."""
+    if record is None:
+        return EventType.FAILED, {"error": LOST}, {"error": LOST}
+    if record.code == 0:
+        return EventType.COMPLETED, {"exitCode": 0}, {"exit_code": 0}
+    error = _why(record, by)
+    if record.code is not None:
+        changes = {"error": error, "exit_code": record.code}
+        return EventType.FAILED, {"error": error, "exitCode": record.code}, changes
+    name = _signal_name(record.signal)
+    return EventType.FAILED, {"error": error, "signal": name}, {"error": error}
+
+
+def rename(session_id: str, name: str) -> None:
+    """Change the name; raises SessionNotFound."""
+    if Session.objects.filter(pk=session_id).update(name=name) != 1:
+        raise SessionNotFound("There is no such session.")
+
+
+def forget(session_id: str) -> None:
+    """Delete an ended session with its events and output."""
+    with transaction.atomic():
+        get(session_id)
+        if not Session.objects.ended().filter(pk=session_id).delete()[0]:
+            raise SessionStillActive("The session is still active. End it first.")
+
+
+def _free_slot(host: str, slots: int) -> int | None:
+    taken = set(Session.objects.on_host(host).holding_a_slot().values_list("slot", flat=True))
+    return next((slot for slot in range(1, slots + 1) if slot not in taken), None)
+
+
+def _signal_name(number: int | None) -> str:
+    try:
+        return signal.Signals(number or 0).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _why(record: ExitRecord, by: str) -> str:
+    if record.error:
+        return f"The program could not be started: {record.error}"
+    how = (
+        f"was ended by {_signal_name(record.signal)}"
+        if record.code is None
+        else f"exited with code {record.code}"
+    )
+    return f"Ended on request of {by}: the program {how}." if by else f"The program {how}."

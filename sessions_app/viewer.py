@@ -1,0 +1,325 @@
+"""A viewer: a cursor per session on the log, and one task that sends what follows it.
+
+Old output and new output take the same path, so nothing is missing and nothing comes twice. The
+viewer is only sent to while its window is open: it pulls, nobody pushes.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from django.utils import timezone
+
+from sessions_app import event_log
+from sessions_app.events import (
+    EventType,
+    OutputEvent,
+    ServerMessage,
+    iso,
+    whole_characters,
+)
+from sessions_app.exceptions import SessionNotFound
+from sessions_app.fanout import EventFrame, FanOut, Tail
+from sessions_app.models import Session
+from sessions_app.session_manager import ScreenState, get_manager
+
+# Output that was sent and not acknowledged, per session, for clients that acknowledge.
+WINDOW_BYTES = 256 * 1024
+# Bytes that may wait in the server's own buffers for one client.
+UNSENT_BYTES = 512 * 1024
+UNSENT_RETRY_SECONDS = 0.02
+# Whoever acknowledges and is this far behind gets the screen instead of every byte.
+FAR_BEHIND_BYTES = 4 * 1024 * 1024
+CATCH_UP_BYTES = 256 * 1024
+
+
+@dataclass(eq=False)
+class Cursor:
+    """What this viewer has had of one session. `acked` is None until it acknowledges."""
+
+    session_id: str
+    tail: Tail
+    seq: int = 0
+    offset: int = 0
+    output: bool = True
+    ready: bool = False
+    acked: int | None = None
+    upcoming: deque[EventFrame] = field(default_factory=deque)
+
+    @property
+    def window_open(self) -> bool:
+        """Tell whether more output may be sent before the next acknowledgement."""
+        return self.acked is None or self.offset - self.acked < WINDOW_BYTES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Position:
+    """Where a client says it is in one session's log; `epoch` None means the current one."""
+
+    seq: int
+    offset: int
+    epoch: str | None = None
+
+
+class Viewer:
+    """One live stream. `send` takes a text frame; `unsent` tells what the server still buffers."""
+
+    def __init__(
+        self,
+        fan_out: FanOut,
+        send: Callable[[str], Awaitable[None]],
+        visible: Callable[[], Any],
+        unsent: Callable[[], int] | None,
+    ) -> None:
+        self.everything = False
+        self._everything_output = True
+        self._fan_out = fan_out
+        self._send = send
+        self._visible = visible
+        self._unsent = unsent
+        self._cursors: dict[str, Cursor] = {}
+        self._dirty: dict[str, None] = {}
+        self._notices: deque[tuple[str, bool | None]] = deque()
+        self._wake = asyncio.Event()
+        self._subscribing = asyncio.Lock()
+
+    # The fan-out tells (Watcher)
+
+    def wake(self, session_id: str) -> None:
+        """Something follows in this session."""
+        self._dirty[session_id] = None
+        self._wake.set()
+
+    def discover(self, session_id: str) -> None:
+        """Take in a session that began after the viewer came."""
+        if session_id not in self._cursors:
+            self._notice(session_id, None)
+
+    def changed(self, session_id: str, *, forgotten: bool) -> None:
+        """Tell the client that the session's row is new, another, or gone."""
+        if self.everything or session_id in self._cursors:
+            self._notice(session_id, forgotten)
+
+    def _notice(self, session_id: str, forgotten: bool | None) -> None:
+        if (session_id, forgotten) not in self._notices:
+            self._notices.append((session_id, forgotten))
+            self._wake.set()
+
+    # The client tells
+
+    async def subscribe(
+        self,
+        sessions: list[str] | None,
+        positions: dict[str, Position],
+        output: bool | set[str],
+    ) -> None:
+        """Replace what is watched; `sessions` None means everything, now and later.
+
+        `output` is for all or for the named sessions only. Raises SessionNotFound, after which
+        nothing has changed.
+        """
+        async with self._subscribing:
+            self.everything = sessions is None
+            rows = await self._fan_out.log.run(self._rows, sessions)
+            if sessions is not None and len(rows) < len(set(sessions)):
+                raise SessionNotFound("There is no such session.")
+            for session_id in set(self._cursors) - {str(row.pk) for row in rows}:
+                self._drop(session_id)
+            self._everything_output = output is True
+            for row in rows:
+                wanted = output if isinstance(output, bool) else str(row.pk) in output
+                await self._begin(row, positions.get(str(row.pk)), output=wanted)
+
+    def acknowledge(self, session_id: str, offset: int) -> None:
+        """Note that the client has drawn the output up to this offset."""
+        cursor = self._cursors.get(session_id)
+        if cursor is not None:
+            cursor.acked = min(max(cursor.acked or 0, offset), cursor.offset)
+            self.wake(session_id)
+
+    def watches(self, session_id: str) -> bool:
+        """Tell whether the session is among those that are streamed."""
+        return session_id in self._cursors
+
+    def close(self) -> None:
+        """Let go of all sessions."""
+        for session_id in list(self._cursors):
+            self._drop(session_id)
+
+    def _rows(self, sessions: list[str] | None) -> list[Session]:
+        rows = self._visible().select_related("owner")
+        return list(rows.active() if sessions is None else rows.filter(pk__in=sessions))
+
+    def _drop(self, session_id: str) -> None:
+        if self._cursors.pop(session_id, None):
+            self._fan_out.unwatch(session_id, self)
+
+    async def _begin(self, row: Session, position: Position | None, *, output: bool) -> None:
+        """Watch a session from the client's position, or from its current screen."""
+        session_id = str(row.pk)
+        # Watched first and read second: what comes in between is in the tail.
+        tail = self._fan_out.watch(session_id, self)
+        cursor = self._cursors[session_id] = Cursor(session_id, tail, output=output)
+        base, head = await self._fan_out.log.run(event_log.output_range, session_id)
+        tail.lift(head, row.last_seq)
+        if position is None:
+            cursor.seq = row.last_seq
+            if output and row.last_seq:  # what has not begun has no screen
+                await self._draw(cursor, await get_manager().screen(session_id))
+        elif _can_continue(position, row, base, tail):
+            cursor.seq, cursor.offset = position.seq, position.offset
+        else:
+            cursor.seq = row.last_seq
+            await self._reset(cursor)
+        cursor.ready = True
+        self.wake(session_id)
+
+    # Sending
+
+    async def run(self) -> None:
+        """Send what follows the cursors, for as long as the client stays."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._notices:
+                await self._tell_notice(*self._notices.popleft())
+            while self._dirty:
+                round_, self._dirty = self._dirty, {}
+                # One frame per session and round: a loud session does not starve the others.
+                for session_id in round_:
+                    cursor = self._cursors.get(session_id)
+                    if cursor is not None and cursor.ready and await self._step(cursor):
+                        self._dirty[session_id] = None
+
+    async def _tell_notice(self, session_id: str, forgotten: bool | None) -> None:
+        if forgotten:
+            self._drop(session_id)
+            await self._send_json({"type": ServerMessage.FORGOTTEN, "sessionId": session_id})
+            return
+        rows = await self._fan_out.log.run(self._rows, [session_id])
+        for row in rows:
+            if forgotten is not None:
+                await self._send_json({"type": ServerMessage.UPDATED, "session": row.to_wire()})
+            if self.everything and session_id not in self._cursors and row.is_active:
+                await self._begin(row, Position(seq=0, offset=0), output=self._everything_output)
+
+    async def _step(self, cursor: Cursor) -> bool:
+        """Send one frame; False when there is nothing to send or no room for it."""
+        event = await self._next_event(cursor)
+        if event is not None and (event.offset <= cursor.offset or not cursor.output):
+            cursor.seq = event.seq
+            await self._send(event.text)
+            return True
+        if not cursor.output or cursor.offset >= cursor.tail.head or not self._room(cursor):
+            return False
+        if cursor.acked is not None and cursor.tail.head - cursor.offset > FAR_BEHIND_BYTES:
+            await self._reset(cursor)
+            return True
+        return await self._send_output(cursor, event.offset if event else cursor.tail.head)
+
+    def _room(self, cursor: Cursor) -> bool:
+        if not cursor.window_open:
+            return False
+        if self._unsent is not None and self._unsent() > UNSENT_BYTES:
+            loop = asyncio.get_running_loop()
+            loop.call_later(UNSENT_RETRY_SECONDS, self.wake, cursor.session_id)
+            return False
+        return True
+
+    async def _next_event(self, cursor: Cursor) -> EventFrame | None:
+        if cursor.seq >= cursor.tail.last_seq:
+            return None
+        while cursor.upcoming and cursor.upcoming[0].seq <= cursor.seq:
+            cursor.upcoming.popleft()
+        if cursor.upcoming:
+            return cursor.upcoming[0]
+        frame = cursor.tail.event_at(cursor.seq + 1)
+        if frame is None:
+            events = await self._fan_out.log.run(
+                event_log.read_events, cursor.session_id, after=cursor.seq, limit=100
+            )
+            cursor.upcoming.extend(
+                EventFrame(event.seq, event.offset, orjson.dumps(event.to_wire()).decode())
+                for event in events
+            )
+            frame = cursor.upcoming[0] if cursor.upcoming else None
+        return frame
+
+    async def _send_output(self, cursor: Cursor, end: int) -> bool:
+        """Send output up to `end` at most: a shared piece, or a larger one from the log."""
+        piece = cursor.tail.piece_at(cursor.offset)
+        if piece is not None and piece.end <= max(end, cursor.offset + 1):
+            cursor.offset = piece.end
+            await self._send(piece.text)
+            return True
+        limit = min(CATCH_UP_BYTES, min(end, cursor.tail.head) - cursor.offset)
+        data = await self._fan_out.log.run(
+            event_log.read_output, cursor.session_id, cursor.offset, limit
+        )
+        if not data:
+            return await self._skip_what_is_gone(cursor)
+        data = data[: whole_characters(data) or len(data)]
+        output = OutputEvent(
+            session_id=cursor.session_id,
+            offset=cursor.offset,
+            data=data,
+            timestamp=timezone.now(),
+        )
+        cursor.offset = output.next_offset
+        await self._send_json(output.to_wire())
+        return True
+
+    async def _skip_what_is_gone(self, cursor: Cursor) -> bool:
+        base, _ = await self._fan_out.log.run(event_log.output_range, cursor.session_id)
+        if base <= cursor.offset:
+            return False
+        await self._reset(cursor)
+        return True
+
+    async def _reset(self, cursor: Cursor) -> None:
+        """Tell the client that the stream does not go on where it was, and draw the screen."""
+        state = await get_manager().screen(cursor.session_id)
+        await self._send_json(
+            {
+                "type": ServerMessage.RESET,
+                "sessionId": cursor.session_id,
+                "seq": cursor.seq,
+                "offset": state.offset,
+            }
+        )
+        await self._draw(cursor, state)
+
+    async def _draw(self, cursor: Cursor, state: ScreenState) -> None:
+        cursor.offset = state.offset
+        cursor.tail.lift(state.offset, 0)
+        if cursor.acked is not None:
+            cursor.acked = state.offset
+        await self._send_json(
+            {
+                "type": EventType.OUTPUT,
+                "timestamp": iso(timezone.now()),
+                "sessionId": cursor.session_id,
+                "offset": 0,
+                "nextOffset": state.offset,
+                "stream": "stdout",
+                "data": state.ansi.decode("utf-8", "replace"),
+                "replay": True,
+                "cols": state.cols,
+                "rows": state.rows,
+            }
+        )
+
+    async def _send_json(self, message: dict[str, Any]) -> None:
+        await self._send(orjson.dumps(message).decode())
+
+
+def _can_continue(position: Position, row: Session, base: int, tail: Tail) -> bool:
+    """Tell whether the log still has everything after the client's position."""
+    return (
+        position.epoch in (None, row.epoch)
+        and position.seq <= max(row.last_seq, tail.last_seq)
+        and base <= position.offset <= tail.head
+    )
