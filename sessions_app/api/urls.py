@@ -1,0 +1,28 @@
+"""The addresses under /api/."""
+
+from django.urls import path, re_path
+
+from sessions_app.api import views
+from sessions_app.api.base import UnknownView
+from sessions_app.api.checkpoints import CheckpointView
+from sessions_app.api.directories import DirectoriesView
+from sessions_app.api.output import OutputView
+from sessions_app.api.schema import SchemaView
+
+_SESSION = "sessions/<uuid:session_id>"
+
+urlpatterns = [
+    path("schema", SchemaView.as_view(), name="api-schema"),
+    path("sessions", views.SessionsView.as_view(), name="api-sessions"),
+    path(_SESSION, views.SessionView.as_view(), name="api-session"),
+    path(f"{_SESSION}/input", views.InputView.as_view(), name="api-input"),
+    path(f"{_SESSION}/resize", views.ResizeView.as_view(), name="api-resize"),
+    path(f"{_SESSION}/end", views.EndView.as_view(), name="api-end"),
+    path(f"{_SESSION}/output", OutputView.as_view(), name="api-output"),
+    path(f"{_SESSION}/events", views.EventsView.as_view(), name="api-events"),
+    path(f"{_SESSION}/screen", views.ScreenView.as_view(), name="api-screen"),
+    path(f"{_SESSION}/checkpoint", CheckpointView.as_view(), name="api-checkpoint"),
+    path("projects", views.ProjectsView.as_view(), name="api-projects"),
+    path("directories", DirectoriesView.as_view(), name="api-directories"),
+    re_path(r"", UnknownView.as_view(), name="api-unknown"),
+]

@@ -1,0 +1,253 @@
+"""The verbs on sessions. Every command goes through the session manager."""
+
+from typing import Any, cast
+from uuid import UUID
+
+from django.urls import reverse
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from sessions_app import event_log, session_manager
+from sessions_app.api import serializers as wire
+from sessions_app.api.base import ApiView, answers, validated
+from sessions_app.api.pagination import Cursor, next_link, page
+from sessions_app.launch import LaunchRequest, parse_command
+from sessions_app.models import Session, SessionQuerySet
+
+PROJECT_SESSIONS = 1000
+
+_START_EXAMPLES = [
+    OpenApiExample("A shell", {"command": "bash -l", "workingDir": "~"}, request_only=True),
+    OpenApiExample(
+        "An agent, as soon as a slot is free",
+        {"command": ["claude", "--continue"], "workingDir": "/home/u/project", "queue": True},
+        request_only=True,
+    ),
+]
+_INPUT_EXAMPLES = [
+    OpenApiExample("Ctrl+C", {"data": "\x03"}, request_only=True),
+    OpenApiExample("A line", {"text": "make test", "submit": True}, request_only=True),
+]
+
+
+class SessionsView(ApiView):
+    """All sessions."""
+
+    @extend_schema(
+        operation_id="sessions_list",
+        summary="List sessions, active ones first, then the newest",
+        description='Further pages are at the address in the `Link` header (`rel="next"`).',
+        parameters=[wire.ListQuery],
+        responses=answers({200: wire.SessionSerializer(many=True)}),
+    )
+    def get(self, request: Request) -> Response:
+        """Return one page of sessions."""
+        query = validated(wire.ListQuery, request.query_params)
+        cursor = Cursor.decode(query["cursor"]) if "cursor" in query else None
+        visible = Session.objects.visible_to(request.user).select_related("owner")
+        sessions = _narrowed(cast("SessionQuerySet", visible), query)
+        found, after = page(sessions, query["limit"], cursor)
+        headers = {"Link": next_link(request, after)} if after else None
+        return Response([session.to_wire() for session in found], headers=headers)
+
+    @extend_schema(
+        operation_id="sessions_start",
+        summary="Start a session",
+        description="Without a free slot 409 `no-free-slot`, or with `queue` status `idle`.",
+        request=wire.StartSerializer,
+        examples=_START_EXAMPLES,
+        responses=answers({201: wire.SessionSerializer}, 409, 413, 415),
+    )
+    def post(self, request: Request) -> Response:
+        """Start a program, or queue it."""
+        wanted = validated(wire.StartSerializer, request.data)
+        launch = LaunchRequest(
+            argv=parse_command(wanted["command"]),
+            working_dir=wanted["working_dir"],
+            name=wanted["name"] or "",
+            cols=wanted["cols"],
+            rows=wanted["rows"],
+            environment=wanted["env"],
+            queue=wanted["queue"],
+            owner_id=request.user.pk,
+        )
+        session_id = session_manager.call_manager(lambda manager: manager.create(launch))
+        session = self.session(request, UUID(session_id))
+        where = reverse("api-session", args=[session.pk])
+        return Response(session.to_wire(), status.HTTP_201_CREATED, headers={"Location": where})
+
+
+def _narrowed(sessions: SessionQuerySet, query: dict[str, Any]) -> SessionQuerySet:
+    exact = {"status__in": "status", "working_dir": "working_dir", "host": "host"}
+    narrowed = sessions.filter(
+        **{lookup: query[name] for lookup, name in exact.items() if name in query}
+    )
+    return narrowed.search(query["search"]) if "search" in query else narrowed
+
+
+class SessionView(ApiView):
+    """One session."""
+
+    @extend_schema(
+        operation_id="session_get",
+        summary="Read a session",
+        responses=answers({200: wire.SessionSerializer}, 404),
+    )
+    def get(self, request: Request, session_id: UUID) -> Response:
+        """Return the session."""
+        return Response(self.session(request, session_id).to_wire())
+
+    @extend_schema(
+        operation_id="session_rename",
+        summary="Rename a session",
+        request=wire.RenameSerializer,
+        responses=answers({200: wire.SessionSerializer}, 404, 413, 415),
+    )
+    def patch(self, request: Request, session_id: UUID) -> Response:
+        """Give it another name and return it."""
+        self.session(request, session_id)
+        name = validated(wire.RenameSerializer, request.data)["name"] or ""
+        session_manager.call_manager(lambda manager: manager.rename(str(session_id), name))
+        return Response(self.session(request, session_id).to_wire())
+
+    @extend_schema(
+        operation_id="session_forget",
+        summary="Forget an ended session and its log",
+        responses=answers({204: None}, 404, 409),
+    )
+    def delete(self, request: Request, session_id: UUID) -> Response:
+        """Delete it, if it has ended."""
+        self.session(request, session_id)
+        session_manager.call_manager(lambda manager: manager.forget(str(session_id)))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class InputView(ApiView):
+    """The keyboard of a session."""
+
+    @extend_schema(
+        operation_id="session_input",
+        summary="Type into a session",
+        request=wire.InputSerializer,
+        examples=_INPUT_EXAMPLES,
+        responses=answers({202: wire.DoneSerializer}, 404, 409, 413, 415, 429),
+    )
+    def post(self, request: Request, session_id: UUID) -> Response:
+        """Type keys or a text."""
+        self.session(request, session_id)
+        typed = validated(wire.InputSerializer, request.data)
+        key = str(session_id)
+        if "data" in typed:
+            data = typed["data"].encode()
+            session_manager.call_manager(lambda manager: manager.write(key, data))
+        else:
+            text, submit = typed["text"], typed["submit"]
+            session_manager.call_manager(
+                lambda manager: manager.type_text(key, text, submit=submit)
+            )
+        return _done(key, status.HTTP_202_ACCEPTED)
+
+
+class ResizeView(ApiView):
+    """The size of a session's terminal."""
+
+    @extend_schema(
+        operation_id="session_resize",
+        summary="Give the terminal another size",
+        request=wire.ResizeSerializer,
+        responses=answers({200: wire.ResizedSerializer}, 404, 409, 413, 415),
+    )
+    def post(self, request: Request, session_id: UUID) -> Response:
+        """Resize it and answer with the new size."""
+        self.session(request, session_id)
+        size = validated(wire.ResizeSerializer, request.data)
+        key, cols, rows = str(session_id), size["cols"], size["rows"]
+        session_manager.call_manager(lambda manager: manager.resize(key, cols, rows))
+        return _done(key, status.HTTP_200_OK, cols=cols, rows=rows)
+
+
+class EndView(ApiView):
+    """The end of a session."""
+
+    @extend_schema(
+        operation_id="session_end",
+        summary="End a session",
+        description="The whole process tree is asked to end, then killed after `grace` seconds. "
+        "A queued session is taken out of the queue.",
+        request=wire.EndSerializer,
+        responses=answers({202: wire.DoneSerializer}, 404, 409, 413, 415),
+    )
+    def post(self, request: Request, session_id: UUID) -> Response:
+        """Ask it to end; its last event says how it did."""
+        self.session(request, session_id)
+        key, by = str(session_id), request.user.get_username()
+        grace = validated(wire.EndSerializer, request.data)["grace"]
+        session_manager.call_manager(lambda manager: manager.end(key, grace=grace, by=by))
+        return _done(key, status.HTTP_202_ACCEPTED)
+
+
+def _done(session_id: str, code: int, **more: int) -> Response:
+    return Response({"success": True, "sessionId": session_id, **more}, status=code)
+
+
+class EventsView(ApiView):
+    """The events of a session."""
+
+    @extend_schema(
+        operation_id="session_events",
+        summary="Read events but output, in order",
+        parameters=[wire.EventsQuery],
+        responses=answers({200: wire.EventSerializer(many=True)}, 404),
+    )
+    def get(self, request: Request, session_id: UUID) -> Response:
+        """Return the events after the one that is known."""
+        self.session(request, session_id)
+        query = validated(wire.EventsQuery, request.query_params)
+        events = event_log.read_events(str(session_id), after=query["after"], limit=query["limit"])
+        return Response([event.to_wire() for event in events])
+
+
+class ScreenView(ApiView):
+    """The screen of a session."""
+
+    @extend_schema(
+        operation_id="session_screen",
+        summary="Read the screen as it stands now, or as it stood at the end",
+        responses=answers({200: wire.ScreenSerializer}, 404),
+    )
+    def get(self, request: Request, session_id: UUID) -> Response:
+        """Return its text and what draws it."""
+        self.session(request, session_id)
+        screen = session_manager.call_manager(lambda manager: manager.screen(str(session_id)))
+        return Response(
+            {
+                "cols": screen.cols,
+                "rows": screen.rows,
+                "cursor": {"x": screen.cursor_x, "y": screen.cursor_y},
+                "lines": screen.lines,
+                "ansi": screen.ansi.decode("utf-8", "replace"),
+                "offset": screen.offset,
+            }
+        )
+
+
+class ProjectsView(ApiView):
+    """Folders in which sessions ran."""
+
+    @extend_schema(
+        operation_id="projects_list",
+        summary="List folders with their sessions, the one used last first",
+        description=f"Of the {PROJECT_SESSIONS} newest sessions.",
+        responses=answers({200: wire.ProjectSerializer(many=True)}),
+    )
+    def get(self, request: Request) -> Response:
+        """Return the newest sessions, grouped by folder."""
+        visible = Session.objects.visible_to(request.user).select_related("owner")
+        projects: dict[str, list[dict[str, Any]]] = {}
+        for session in visible.order_by("-created_at", "-id")[:PROJECT_SESSIONS]:
+            projects.setdefault(session.working_dir, []).append(session.to_wire())
+        return Response(
+            [{"workingDir": folder, "sessions": found} for folder, found in projects.items()]
+        )
