@@ -252,7 +252,7 @@ class _Connection(asyncio.Protocol):
         for kind, payload in self._reader.feed(data):
             self._receive(kind, payload)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  (asyncio's signature)
+    def connection_lost(self, exc: Exception | None) -> None:
         gone = HolderGone("The connection to the session's holder was lost.")
         for answer in self._requests.values():
             if not answer.done():

@@ -11,11 +11,11 @@ import os
 import signal
 import time
 
-from .processes import ProcessIdentity, descendants, send_signal
+from .processes import ProcessIdentity, caught_signals, descendants, send_signal
 
 KILL_INTERVAL = 0.01  # seconds between rounds of killing
 PATIENCE = 5.0  # seconds of killing before what is left is reported instead
-_ASKING = (signal.SIGHUP, signal.SIGTERM, signal.SIGCONT)
+_ASKING = (signal.SIGHUP, signal.SIGTERM)
 _FREEZE_ROUNDS = 50
 
 
@@ -27,13 +27,13 @@ class Ending:
 
     def __init__(self, grace: float) -> None:
         self._deadline = self._next_step = time.monotonic() + grace
-        _signal_all(_ASKING)
+        _ask_all()
 
     def ask_again(self, grace: float) -> None:
         """As if begun now, but never with more time than was left."""
         self._deadline = min(self._deadline, time.monotonic() + grace)
         self._next_step = self._deadline
-        _signal_all(_ASKING)
+        _ask_all()
 
     def wait(self) -> float:
         return max(0.0, self._next_step - time.monotonic())
@@ -51,10 +51,17 @@ class Ending:
         return descendants(os.getpid())
 
 
-def _signal_all(numbers: tuple[signal.Signals, ...]) -> None:
+def _ask_all() -> None:
     for process in descendants(os.getpid()):
-        for number in numbers:
+        for number in _asking(process):
             _send(process, number)
+        _send(process, signal.SIGCONT)  # a stopped one could not answer
+
+
+def _asking(process: ProcessIdentity) -> tuple[signal.Signals, ...]:
+    """What it has a handler for; the other signal would kill it before that handler is done."""
+    caught = caught_signals(process.pid)
+    return tuple(number for number in _ASKING if caught >> (number - 1) & 1) or _ASKING
 
 
 def _kill_all() -> None:

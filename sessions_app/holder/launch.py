@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import json
 import os
 import signal
@@ -83,7 +84,7 @@ def _start(environment: dict[str, str]) -> Holder:
     """Raises CommandFailed and OSError; in both cases no program is left running."""
     content = records.read_record(".", records.SPEC)
     if content is None:
-        raise FileNotFoundError(2, "there is no spec.json in its folder")
+        raise FileNotFoundError(errno.ENOENT, "there is no spec.json in its folder")
     spec = records.spec_from_json(content)
     command = _command(spec, environment)
     terminal = Terminal(spec.cols, spec.rows)
@@ -101,6 +102,8 @@ def _start(environment: dict[str, str]) -> Holder:
 
 
 def _command(spec: HolderSpec, environment: dict[str, str]) -> Command:
+    if not spec.argv or not spec.argv[0]:
+        raise CommandFailed("No command was given.", errno.ENOENT)
     try:
         return Command(
             argv=[_to_bytes(argument) for argument in spec.argv],
@@ -109,7 +112,9 @@ def _command(spec: HolderSpec, environment: dict[str, str]) -> Command:
             umask=spec.umask,
         )
     except UnicodeEncodeError:
-        raise CommandFailed("The command contains characters that do not exist.", 22) from None
+        raise CommandFailed(
+            "The command contains characters that do not exist.", errno.EINVAL
+        ) from None
 
 
 def _to_bytes(text: str) -> bytes:
@@ -120,7 +125,7 @@ def _to_bytes(text: str) -> bytes:
 def _living(pid: int) -> ProcessIdentity:
     process = identify(pid)
     if process is None:
-        raise ProcessLookupError(3, "the new process ended before it began")
+        raise ProcessLookupError(errno.ESRCH, "the new process ended before it began")
     return process
 
 

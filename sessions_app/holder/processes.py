@@ -88,6 +88,16 @@ def identify(pid: int) -> ProcessIdentity | None:
     return ProcessIdentity(pid, stat.start) if stat and stat.state not in "ZX" else None
 
 
+def caught_signals(pid: int) -> int:
+    """A mask as in proc_pid_status(5): bit 0 for signal 1. 0 where that cannot be known."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
+            masks = [line for line in file if line.startswith("SigCgt:")]
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return int(masks[0].split()[1], 16)
+
+
 def is_alive(process: ProcessIdentity, boot: str) -> bool:
     """Whether this very process, seen in the boot session `boot`, still runs."""
     return boot == boot_id() and identify(process.pid) == process

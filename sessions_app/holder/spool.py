@@ -7,7 +7,7 @@ segment is SEGMENT_SIZE long, only the newest is shorter. One process appends; a
 from __future__ import annotations
 
 import os
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 from .records import sync_folder
 
@@ -129,7 +129,7 @@ class SpoolReader:
         if bases and offset < bases[0]:
             raise OutputGone(bases[0])
         pieces = []
-        for base, following in zip(bases, [*bases[1:], None], strict=True):
+        for base, following in zip_longest(bases, bases[1:]):
             if following is None or offset < following:
                 piece = self._read_segment(base, offset, limit)
                 pieces.append(piece)
