@@ -1,0 +1,270 @@
+// The live stream: one socket, what has been had of each session, and coming back after a loss.
+// No DOM here; the page listens with `on`.
+//
+//   state     {state: "connecting" | "live" | "lost" | "offline" | "ended", retryAt, code}
+//   snapshot  the `initial-state` message
+//   settled   the subscription stands: what is read from now on misses nothing
+//   event     a lifecycle event, each once, in order
+//   output    {sessionId, data, nextOffset, redraw, cols, rows, drawn}; call `drawn()` once drawn
+//   reset     {sessionId}: what was drawn is void, a screen follows
+//   session   a session's JSON (accepted, renamed);  forgotten  {sessionId}
+//   refused   {code, detail}: a refusal that belongs to no call
+
+import { Acknowledgements } from "./acknowledgements.js";
+import { backoff } from "./backoff.js";
+import { Cursor } from "./cursors.js";
+
+const FINAL_CODES = new Set([4400, 4401, 4403]);
+const QUIET_MS = 15_000;
+// A character takes at most 6 bytes in JSON, and a message may hold 64 KiB.
+const LONGEST_INPUT = 8192;
+
+export class LiveStream {
+  state = { state: "connecting" };
+  #listeners = new Map();
+  #cursors = new Map();
+  #epochs = new Map();
+  #pending = new Map();
+  #socket = null;
+  #wanted = { sessions: "*", output: false };
+  #attempt = 0;
+  #retry = null;
+  #watchdog = null;
+  #heardAt = 0;
+  #lastId = 0;
+  #online = true;
+  #acks;
+  #options;
+
+  constructor({ url, openSocket, timers = globalThis, random = Math.random, now = Date.now }) {
+    this.#options = { url, openSocket, timers, random, now };
+    this.#acks = new Acknowledgements((message) => this.#send(message), timers);
+  }
+
+  on(type, listener) {
+    const listeners = this.#listeners.get(type) ?? [];
+    this.#listeners.set(type, [...listeners, listener]);
+  }
+
+  // Begin. `output` is true, false, or a list of the sessions whose output is wanted.
+  start({ sessions = "*", output = false } = {}) {
+    this.#wanted = { sessions, output };
+    this.#watchdog = this.#options.timers.setInterval(() => this.#checkLiveness(), QUIET_MS / 3);
+    this.#connect();
+  }
+
+  stop() {
+    this.#options.timers.clearInterval(this.#watchdog);
+    this.#options.timers.clearTimeout(this.#retry);
+    this.#abandon();
+  }
+
+  get isLive() {
+    return this.state.state === "live";
+  }
+
+  // The browser knows whether there is a network.
+  setOnline(online) {
+    this.#online = online;
+    if (online) this.retryNow();
+    else if (!this.isLive) this.#wait();
+  }
+
+  retryNow() {
+    if (this.state.state === "lost" || this.state.state === "offline") this.#connect();
+  }
+
+  // Type into a terminal. Resolves once the program's terminal has it. Nothing is kept for later:
+  // without a connection the promise is rejected at once.
+  async type(sessionId, data) {
+    const pieces = cut(data);
+    await Promise.all(pieces.map((piece) => this.#ask({ type: "input", sessionId, data: piece })));
+  }
+
+  resize(sessionId, cols, rows) {
+    if (this.isLive) this.#send({ type: "resize", sessionId, cols, rows });
+  }
+
+  #ask(message) {
+    if (!this.isLive) return Promise.reject(new Error("There is no connection to the server."));
+    const id = `c${(this.#lastId += 1)}`;
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, { resolve, reject });
+      this.#send({ ...message, id });
+    });
+  }
+
+  #emit(type, detail) {
+    for (const listener of this.#listeners.get(type) ?? []) listener(detail);
+  }
+
+  #become(state) {
+    this.state = state;
+    this.#emit("state", state);
+  }
+
+  #send(message) {
+    if (this.#socket?.readyState === 1) this.#socket.send(JSON.stringify(message));
+  }
+
+  #connect() {
+    this.#options.timers.clearTimeout(this.#retry);
+    this.#abandon();
+    this.#become({ state: "connecting" });
+    const socket = this.#options.openSocket(this.#options.url);
+    this.#socket = socket;
+    this.#heardAt = this.#options.now();
+    socket.onmessage = ({ data }) => {
+      this.#heardAt = this.#options.now();
+      this.#receive(JSON.parse(data));
+    };
+    socket.onclose = ({ code }) => this.#lost(code);
+  }
+
+  // Let go of the socket without hearing from it again.
+  #abandon() {
+    if (this.#socket === null) return;
+    this.#socket.onmessage = this.#socket.onclose = null;
+    this.#socket.close();
+    this.#socket = null;
+    this.#failPending();
+  }
+
+  #failPending() {
+    this.#acks.clear();
+    const lost = new Error("The connection was lost; what was typed last may not have arrived.");
+    for (const { reject } of this.#pending.values()) reject(lost);
+    this.#pending.clear();
+  }
+
+  #lost(code) {
+    this.#socket = null;
+    this.#failPending();
+    if (FINAL_CODES.has(code)) this.#become({ state: "ended", code });
+    else this.#wait();
+  }
+
+  #wait() {
+    this.#options.timers.clearTimeout(this.#retry);
+    if (!this.#online) {
+      this.#become({ state: "offline" });
+      return;
+    }
+    const delay = backoff(this.#attempt, this.#options.random);
+    this.#attempt += 1;
+    this.#retry = this.#options.timers.setTimeout(() => this.#connect(), delay);
+    this.#become({ state: "lost", retryAt: this.#options.now() + delay });
+  }
+
+  // A laptop that slept, or a network that changed, leaves a socket that looks open for minutes.
+  #checkLiveness() {
+    const quiet = this.#options.now() - this.#heardAt;
+    if (this.#socket === null || quiet < QUIET_MS) return;
+    if (quiet < 2 * QUIET_MS) this.#send({ type: "ping" });
+    else {
+      this.#abandon();
+      this.#wait();
+    }
+  }
+
+  #receive(message) {
+    switch (message.type) {
+      case "initial-state":
+        return this.#begin(message);
+      case "session:output":
+        return this.#output(message);
+      case "session:reset":
+        return this.#reset(message);
+      case "session:updated":
+        this.#epochs.set(message.session.id, message.session.epoch);
+        return this.#emit("session", message.session);
+      case "session:forgotten":
+        this.#cursors.delete(message.sessionId);
+        return this.#emit("forgotten", message);
+      case "receipt":
+        return this.#settle(message.id, ({ resolve }) => resolve());
+      case "error":
+        return this.#refused(message);
+      case "pong":
+        return this.#emit("settled");
+      default:
+        return this.#event(message);
+    }
+  }
+
+  #begin(message) {
+    this.#attempt = 0;
+    for (const { id, epoch } of message.sessions) this.#epochs.set(id, epoch);
+    this.#become({ state: "live" });
+    this.#emit("snapshot", message);
+    this.#subscribe();
+    // Messages are answered in order: the answer to this one says that the subscription stands.
+    this.#send({ type: "ping" });
+  }
+
+  #subscribe() {
+    const known = [...this.#cursors].filter(([, cursor]) => cursor.offset !== null);
+    const cursors = Object.fromEntries(known.map(([id, cursor]) => [id, cursor.toWire()]));
+    this.#send({ type: "subscribe", ...this.#wanted, cursors });
+  }
+
+  #cursor(sessionId) {
+    const cursor = this.#cursors.get(sessionId) ?? new Cursor({ epoch: this.#epochs.get(sessionId) });
+    this.#cursors.set(sessionId, cursor);
+    return cursor;
+  }
+
+  #output(message) {
+    const { sessionId, data, nextOffset, cols, rows } = message;
+    const cursor = this.#cursor(sessionId);
+    const verdict = cursor.output(message);
+    if (verdict === "old") return;
+    if (verdict === "gap") {
+      cursor.drop();
+      this.#subscribe();
+      return;
+    }
+    const redraw = verdict === "redraw";
+    if (redraw) this.#acks.restart(sessionId);
+    const drawn = () => this.#acks.drawn(sessionId, nextOffset);
+    this.#emit("output", { sessionId, data, nextOffset, redraw, cols, rows, drawn });
+  }
+
+  #reset(message) {
+    this.#cursor(message.sessionId).reset(message, this.#epochs.get(message.sessionId));
+    this.#acks.restart(message.sessionId);
+    this.#emit("reset", message);
+  }
+
+  #event(message) {
+    if (typeof message.seq !== "number") return;
+    if (this.#cursor(message.sessionId).event(message)) this.#emit("event", message);
+  }
+
+  #refused(message) {
+    const error = Object.assign(new Error(message.detail), { code: message.code });
+    if (!this.#settle(message.id, ({ reject }) => reject(error))) this.#emit("refused", message);
+  }
+
+  #settle(id, how) {
+    const waiting = this.#pending.get(id);
+    if (waiting === undefined) return false;
+    this.#pending.delete(id);
+    how(waiting);
+    return true;
+  }
+}
+
+// Cut text into pieces that fit a message each, never between the two halves of a character.
+export function cut(text, longest = LONGEST_INPUT) {
+  const pieces = [];
+  let from = 0;
+  while (from < text.length) {
+    let to = Math.min(from + longest, text.length);
+    const last = text.charCodeAt(to - 1);
+    if (to < text.length && last >= 0xd800 && last <= 0xdbff) to -= 1;
+    pieces.push(text.slice(from, to));
+    from = to;
+  }
+  return pieces;
+}
