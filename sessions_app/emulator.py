@@ -39,9 +39,9 @@ class Pen:
     column: int
     manner: bytes
 
-    def placed(self, *, below: int = 0) -> bytes:
-        """Moves the cursor; its row is counted from the line after the first `below` ones."""
-        return b"\x1b[%d;%dH" % (self.row - below, self.column) + self.manner
+    def placed(self, *, above: int = 0) -> bytes:
+        """Moves the cursor; `above` rows do not count, as in origin mode."""
+        return b"\x1b[%d;%dH" % (self.row - above, self.column) + self.manner
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,11 @@ class Emulator:
         """Column and row from 0."""
         x, y = self._terminal.cursor
         return x, y
+
+    @property
+    def pending_wrap(self) -> bool:
+        """Whether the cursor stands on the last column only because that was just filled."""
+        return bool(self._terminal.get("cursor_pending_wrap", "bool"))
 
     @property
     def title(self) -> str:

@@ -5,41 +5,34 @@ The browsers show the same bytes with xterm.js, so replies and snapshots are mad
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Final
 
 from sessions_app.emulator import Emulator, State
+from sessions_app.last_printed import columns, last_printed
+from sessions_app.screen_marks import Mark, held_back, marks
 from sessions_app.terminal_replies import in_xterm_words
 from sessions_app.terminal_signals import Signal, SignalScanner
 
 __all__ = ["Cursor", "Fed", "Screen", "Signal"]
 
-_MARK: Final = re.compile(
-    rb"\x1b(?:"
-    rb"(?P<save>7|\[s|\[\?1048h)"
-    rb"|\[\?(?:\d+;)*(?P<enter>1049|1047|47)(?:;\d+)*h"
-    rb"|\[\?(?:\d+;)*(?P<leave>1049|1047|47)(?:;\d+)*l"
-    rb"|(?P<reset>c)"
-    rb"|(?P<soften>\[!p)"
-    rb"|\[(?P<shape>\d*) q"
-    rb"|(?P<ask>\[\?6n))"
-)
-"""What has to be noted as it passes because the emulator cannot be asked for it afterwards: the
-cursor that is saved, the primary screen that the alternate one hides, the cursor's shape; and the
-one query (DECXCPR) that xterm.js answers and the emulator does not."""
-_UNFINISHED_MARK: Final = re.compile(rb"\x1b(?:\[(?:[!?]?[\d;]{0,24} ?)?)?\Z")
-_LONGEST_MARK: Final = 32
-_Mark = re.Match[bytes]
-
 _NOT_RESTORED: Final = frozenset(
     (b"?", number)
-    # origin mode, cursor's shape and alternate screen have their own places; xterm.js has no
-    # side margins; synchronized output would freeze a viewer until its end arrives
-    for number in (b"3", b"6", b"12", b"40", b"47", b"69", b"1047", b"1048", b"1049", b"2026")
+    # origin mode and alternate screen have their own places; xterm.js has no side margins;
+    # synchronized output would freeze a viewer until its end arrives
+    for number in (b"3", b"6", b"40", b"47", b"69", b"1047", b"1048", b"1049", b"2026")
 )
+_BLINKING: Final = (b"?", b"12")
+_ORIGIN: Final = (b"?", b"6", b"h")
+_IN_PLACE: Final = {(b"", b"4", b"h"), (b"?", b"7", b"l")}
+"""Modes in which a character cannot be printed over itself: insert, and no automatic wrap."""
 _PLAIN_PEN: Final = b"\x1b[0m\x1b(B\x1b)B\x0f\x1b]8;;\x1b\\"
 _SAVE_CURSOR: Final = b"\x1b7"
+_SOFT_RESET: Final = (
+    b"\x1b[4l\x1b[?1;6;45;1004;2004;2026l\x1b[?7;25h\x1b>\x1b[r" + _PLAIN_PEN + _SAVE_CURSOR
+)
+"""What xterm.js does for DECSTR, which the emulator leaves out; the cursor goes home for it."""
+_LONGEST_TAIL: Final = 64
 
 
 @dataclass(frozen=True)
@@ -100,6 +93,7 @@ class Screen:
         )
         self._scanner = SignalScanner()
         self._held = b""
+        self._tail = b""
         self._forget()
 
     def _forget(self) -> None:
@@ -110,20 +104,31 @@ class Screen:
 
     def feed(self, data: bytes) -> Fed:
         """Takes output as it comes; it may be cut anywhere, inside a character too."""
-        output = self._hold_unfinished_mark(self._held + data)
+        output, self._held = held_back(self._held + data)
         position = 0
-        for mark in _effective(list(_MARK.finditer(output))):
+        for mark in marks(output):
             stop = mark.end() if mark.lastgroup == "ask" else mark.start()
             self._emulator.write(output[position:stop])
             position = stop
             self._note(mark)
         self._emulator.write(output[position:])
+        self._tail = (self._tail + output[-_LONGEST_TAIL:])[-_LONGEST_TAIL:]
         return Fed(self._replies.take(), self._scanner.feed(data))
 
     def resize(self, cols: int, rows: int) -> None:
         """Lines of the primary screen are wrapped anew, those of the alternate one are cut."""
         self._emulator.resize(cols, rows)
         self._replies.take()  # xterm.js does not report its size unasked
+
+    @property
+    def cols(self) -> int:
+        """How many cells a line has."""
+        return self._emulator.size[0]
+
+    @property
+    def rows(self) -> int:
+        """How many lines are visible."""
+        return self._emulator.size[1]
 
     def text(self) -> list[str]:
         """The visible lines, exactly as many as there are rows, without trailing blanks."""
@@ -159,16 +164,11 @@ class Screen:
         Live output may be appended, even where this one ends inside a sequence or a character.
         Synchronized output (mode 2026) is not recreated.
         """
+        state = self._emulator.state()
         title = b"\x1b]2;%b\x1b\\" % self.title.encode() if self.title else b""
-        return b"".join(
-            (
-                title,
-                self._hidden_drawn(),
-                self._shown_drawn(),
-                self._modes_set(),
-                self._unfinished(),
-            )
-        )
+        cells = self._hidden_drawn() + self._shown_drawn()
+        rest = self._modes_set(state) + self._cursor_set(state) + self._unfinished()
+        return title + cells + rest
 
     def _hidden_drawn(self) -> bytes:
         if not self.alternate:
@@ -193,18 +193,39 @@ class Screen:
         drawn = self._emulator.cells()
         return drawn + saved.pen.placed() + _SAVE_CURSOR + _PLAIN_PEN if saved else drawn
 
-    def _modes_set(self) -> bytes:
+    def _modes_set(self, state: State) -> bytes:
         """Tab stops, margins, modes and cursor; in this order, for margins home the cursor."""
-        state = self._emulator.state()
-        top = state.margins[0] if state.margins else 1
-        origin = (b"?", b"6", b"h") in state.modes
-        kept = [mode for mode in state.modes if mode[:2] not in _NOT_RESTORED]
+        # a shape that blinks shows as mode 12 too
+        left_out = _NOT_RESTORED | {_BLINKING} if self._shape else _NOT_RESTORED
+        kept = [mode for mode in state.modes if mode[:2] not in left_out]
         parts = [state.tab_stops]
         parts += [b"\x1b[%d;%dr" % state.margins] if state.margins else []
         parts += [b"\x1b[%b%b%b" % mode for mode in kept]
         parts += [b"\x1b[%b q" % self._shape] if self._shape else []
-        parts += [b"\x1b[?6h", state.pen.placed(below=top - 1)] if origin else [state.pen.placed()]
         return b"".join(parts)
+
+    def _cursor_set(self, state: State) -> bytes:
+        if _ORIGIN not in state.modes:
+            return state.pen.placed() + self._printed_again(state, above=0)
+        above = state.margins[0] - 1 if state.margins else 0
+        return b"\x1b[?6h" + state.pen.placed(above=above) + self._printed_again(state, above=above)
+
+    def _printed_again(self, state: State, *, above: int) -> bytes:
+        """The character that the output ends with, if it ends with one, where it stands already.
+
+        Live output may repeat it or combine with it, which no viewer does after a sequence.
+        """
+        unfinished = self._emulator.unfinished()
+        if unfinished is None or not self._tail.endswith(unfinished) or _IN_PLACE & {*state.modes}:
+            return b""
+        character = last_printed(self._tail[: len(self._tail) - len(unfinished)])
+        if not character:
+            return b""
+        # a cursor that waits to wrap is described by the place of the character under it
+        back = 0 if self._emulator.pending_wrap else columns(character)
+        column = state.pen.column - back
+        place = b"\x1b[%d;%dH" % (state.pen.row - above, column)
+        return place + character.encode() if column > 0 else b""
 
     def _unfinished(self) -> bytes:
         unfinished = self._emulator.unfinished()
@@ -213,14 +234,7 @@ class Screen:
             unfinished = self._scanner.introducer + b"99999;"
         return unfinished + self._held
 
-    def _hold_unfinished_mark(self, data: bytes) -> bytes:
-        start = data.rfind(b"\x1b", max(0, len(data) - _LONGEST_MARK))
-        if start < 0 or not _UNFINISHED_MARK.match(data, start):
-            start = len(data)
-        self._held = data[start:]
-        return data[:start]
-
-    def _note(self, mark: _Mark) -> None:
+    def _note(self, mark: Mark) -> None:
         match mark.lastgroup:
             case "save":
                 self._saved[self.alternate] = self._emulator.state()
@@ -229,8 +243,7 @@ class Screen:
             case "reset":
                 self._forget()
             case "soften":
-                self._saved[self.alternate] = None
-                self._shape = b""
+                self._reset_softly()
             case "shape":
                 self._shape = mark["shape"]
             case "ask":
@@ -238,20 +251,12 @@ class Screen:
                     b"\x1b[?%d;%dR" % tuple(n + 1 for n in self._emulator.cursor[::-1])
                 )
 
+    def _reset_softly(self) -> None:
+        pen = self._emulator.state().pen
+        self._saved[self.alternate] = None
+        self._shape = b""
+        self._emulator.write(_SOFT_RESET + b"\x1b[%d;%dH" % (pen.row, pen.column))
+
     def _cover(self, entered_by: bytes) -> None:
         self._hidden = _Hidden(self._emulator.size, self._drawn_with_cursor())
         self._entered_by = entered_by
-
-
-def _effective(marks: list[_Mark]) -> list[_Mark]:
-    """Leaves out what a later mark undoes, so that output full of marks stays cheap to feed."""
-    kept: list[_Mark] = []
-    following: str | None = None
-    left = False
-    for mark in reversed(marks):
-        kind = mark.lastgroup
-        if not (kind == "enter" and left) and not (kind == "save" == following):
-            kept.append(mark)
-        left = left or kind in ("leave", "reset")
-        following = kind
-    return kept[::-1]

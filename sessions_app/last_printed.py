@@ -1,0 +1,30 @@
+"""The character that output ends with: what follows may repeat it (REP) or combine with it."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+_SEQUENCE: Final = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_].*|[ -/]*[0-~])|\Z", re.DOTALL)
+_CONTROL: Final = re.compile(rb"[\x00-\x1f\x7f]")
+_TWO_COLUMNS: Final = ("W", "F")
+
+
+def last_printed(output: bytes) -> str:
+    """The last character with what combines with it; nothing if a control or sequence was last.
+
+    `output` ends outside any sequence and begins anywhere.
+    """
+    escape = max(output.rfind(b"\x1b"), 0)
+    begun = _SEQUENCE.match(output, escape)
+    text = _CONTROL.split(output[begun.end() if begun else escape :])[-1].decode(errors="ignore")
+    start = len(text) - 1
+    while start > 0 and unicodedata.combining(text[start]):
+        start -= 1
+    return text[max(start, 0) :]
+
+
+def columns(character: str) -> int:
+    """How many columns it takes on the screen."""
+    return 2 if unicodedata.east_asian_width(character[0]) in _TWO_COLUMNS else 1
