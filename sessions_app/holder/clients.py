@@ -31,9 +31,10 @@ class Client:
         self.reader = frames.FrameReader()
         self.unsent = bytearray()
         self.missed_hint = False
+        self.deaf = False
 
     def flush(self) -> None:
-        """Raises OSError when the other side is gone."""
+        """Raises ConnectionAbortedError when it does not read, OSError when it has left."""
         try:
             while self.unsent:
                 del self.unsent[: self.connection.send(self.unsent)]
@@ -86,7 +87,7 @@ class Clients:
 
     def send(self, client: Client, frame: bytes) -> None:
         """Never waits; a client that has left meanwhile is ignored."""
-        if client.descriptor in self._clients:
+        if client.descriptor in self._clients and not client.deaf:
             client.unsent += frame
             self._flush(client)
 
@@ -157,9 +158,12 @@ class Clients:
                 client.missed_hint = False
                 client.unsent += self._size_frame()
                 client.flush()
-        except OSError:
+        except ConnectionAbortedError:
             self._drop(client)
             return
+        except OSError:  # it has left, but what it sent before is still to be read
+            client.deaf = True
+            client.unsent.clear()
         wanted = READ | WRITE if client.unsent else READ
         self._loop.watch(client.descriptor, wanted, lambda events: self._ready(client, events))
 

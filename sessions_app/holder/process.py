@@ -7,7 +7,6 @@ import os
 import signal
 import struct
 import time
-from collections.abc import Callable
 from typing import Any
 
 from . import frames, records
@@ -15,18 +14,17 @@ from .clients import Client, Clients
 from .ending import Ending
 from .input_queue import InputQueue
 from .loop import READ, WRITE, Loop
+from .output import Output
 from .processes import ProcessIdentity
 from .records import ExitRecord, HolderSpec, Identity
-from .spool import SpoolWriter, segment_bases
+from .spool import segment_bases
 from .terminal import Terminal
 
-HINT_INTERVAL = 0.004  # seconds; the first output after silence is announced at once
-SYNC_INTERVAL = 1.0
-RETRY_INTERVAL = 1.0
-INPUT_INTERVAL = 0.1  # at least so often is a terminal asked again that took no more
+INPUT_INTERVAL = 0.1  # seconds; at least so often is a terminal asked again that took no more
 LEFTOVER_GRACE = 1.0  # what a program leaves running when it ends by itself
 DRAIN_TIME = 2.0  # how long a stranger that still writes can hold up the end
 FAREWELL_TIME = 1.0
+_LEAVING_INTERVAL = 0.004  # seconds between looks at who is still connected
 _BUFFER_SIZE = 64 << 10
 _MAX_GRACE = 3600.0
 _SIZES = range(1, 1001)
@@ -41,13 +39,11 @@ class Holder:
         self._spec = spec
         self._terminal = terminal
         self._loop = loop
-        self._spool = SpoolWriter(".")
         self._input = InputQueue()
-        self._clients = Clients(loop, self._hello, lambda: self._spool.size, self._handle)
+        self._clients = Clients(loop, self._hello, lambda: self._output.size, self._handle)
+        self._output = Output(loop, self._clients.broadcast_size, self._stall_changed)
         self._size_of_terminal = (spec.cols, spec.rows)
         self._buffer = memoryview(bytearray(_BUFFER_SIZE))
-        self._announced = 0
-        self._stalled: str | None = None
         self._output_over = False
         self._child_status: int | None = None
         self._ending: Ending | None = None
@@ -83,7 +79,7 @@ class Holder:
     # Output
 
     def _watch_terminal(self) -> None:
-        wanted = 0 if self._stalled or self._output_over else READ
+        wanted = 0 if self._output.stalled or self._output_over else READ
         if self._input:
             wanted |= WRITE
             self._loop.call_in(INPUT_INTERVAL, "input", self._write_input)
@@ -98,50 +94,19 @@ class Holder:
     def _read_output(self) -> None:
         count, more = self._terminal.read_into(self._buffer)
         if count:
-            self._store(self._buffer[:count])
+            self._output.store(self._buffer[:count])
         if not more:
             self._output_over = True
             self._watch_terminal()
             self._advance()
 
-    def _store(self, data: memoryview) -> None:
-        try:
-            self._spool.append(data)
-        except OSError as error:
-            self._stall(error, self._retry)
-        self._announce_size()
-        if self._spool.dirty and not self._loop.is_due_later("sync"):
-            self._loop.call_in(SYNC_INTERVAL, "sync", self._spool.sync)
-
-    def _announce_size(self) -> None:
-        if self._announced == self._spool.size or self._loop.is_due_later("hint"):
-            return
-        self._announced = self._spool.size
-        self._clients.broadcast_size()
-        self._loop.call_in(HINT_INTERVAL, "hint", self._announce_size)
-
-    def _stall(self, error: OSError, again: Callable[[], None]) -> None:
-        self._loop.call_in(RETRY_INTERVAL, "retry", again)
-        reason = error.strerror or str(error)
-        if reason != self._stalled:
-            self._tell_stalled(reason)
-
-    def _retry(self) -> None:
-        try:
-            self._spool.retry()
-        except OSError as error:
-            self._announce_size()
-            self._stall(error, self._retry)
-            return
-        self._announce_size()
-        self._tell_stalled(None)
-        self._loop.cancel("drain")  # no time was given to draining while nothing could be read
-        self._advance()
-
-    def _tell_stalled(self, reason: str | None) -> None:
-        self._stalled = reason
+    def _stall_changed(self) -> None:
         self._watch_terminal()
-        self._clients.broadcast(frames.encode(frames.STALLED, (reason or "").encode()))
+        reason = (self._output.stalled or "").encode()
+        self._clients.broadcast(frames.encode(frames.STALLED, reason))
+        if self._output.stalled is None:
+            self._loop.cancel("drain")  # nothing could be drained while the disk was full
+            self._advance()
 
     # Requests
 
@@ -150,9 +115,9 @@ class Holder:
             "version": frames.VERSION,
             "epoch": self._spec.epoch,
             "base": segment_bases(".")[0],
-            "size": self._spool.size,
+            "size": self._output.size,
             "state": self._state(),
-            "stalled": self._stalled,
+            "stalled": self._output.stalled,
             "cols": self._size_of_terminal[0],
             "rows": self._size_of_terminal[1],
             "holder": self.identity.holder._asdict(),
@@ -214,7 +179,7 @@ class Holder:
             return
         self._terminal.resize(cols, rows)
         self._size_of_terminal = (cols, rows)
-        self._acknowledge(client, number, frames.OFFSET.pack(self._spool.size))
+        self._acknowledge(client, number, frames.OFFSET.pack(self._output.size))
 
     def _take_end(self, client: Client, number: int, body: bytes) -> None:
         try:
@@ -269,7 +234,7 @@ class Holder:
             self._loop.call_in(self._ending.wait(), "ending", self._kill)
         if self._child_status is None or not self._tree_gone:
             return
-        if self._output_over and not self._stalled:
+        if self._output_over and not self._output.stalled:
             self._finish()
         elif not self._output_over and not self._loop.is_due_later("drain"):
             self._loop.call_in(DRAIN_TIME, "drain", self._stop_draining)
@@ -284,7 +249,7 @@ class Holder:
         self._reap()
 
     def _stop_draining(self) -> None:
-        self._output_over = not self._stalled
+        self._output_over = not self._output.stalled
         self._watch_terminal()
         self._advance()
 
@@ -294,15 +259,16 @@ class Holder:
             return
         record = self._exit_record()
         try:
-            self._spool.sync()
+            self._output.sync()
             records.write_record(".", records.EXIT, records.exit_to_json(record))
         except FileNotFoundError:  # the folder was removed: there is nobody left to tell
             self._loop.stop()
             return
         except OSError as error:
-            self._stall(error, self._finish)
+            self._output.stall(error, self._finish)
             return
         self._record = record
+        self._output.recover()
         self._say_farewell(record)
 
     def _exit_record(self) -> ExitRecord:
@@ -312,11 +278,10 @@ class Holder:
         if self._survivors:
             numbers = ", ".join(str(process.pid) for process in self._survivors)
             outcome["error"] = f"These processes could not be ended: {numbers}."
-        return ExitRecord(size=self._spool.size, at=time.time(), cause=self._cause, **outcome)
+        return ExitRecord(size=self._output.size, at=time.time(), cause=self._cause, **outcome)
 
     def _say_farewell(self, record: ExitRecord) -> None:
-        self._loop.cancel("hint")
-        self._announce_size()
+        self._output.announce_last_size()
         content = json.dumps(records.exit_to_json(record))
         self._clients.broadcast(frames.encode(frames.EXIT, content.encode("ascii")))
         self._clients.stop_listening()
@@ -327,7 +292,7 @@ class Holder:
         if not self._clients:
             self._loop.stop()
         else:
-            self._loop.call_in(HINT_INTERVAL, "alone", self._stop_when_alone)
+            self._loop.call_in(_LEAVING_INTERVAL, "alone", self._stop_when_alone)
 
 
 def _wake_up_on(*numbers: signal.Signals) -> int:

@@ -105,12 +105,13 @@ async def test_a_client_that_leaves_in_the_middle_of_a_frame(start: Start) -> No
 
 
 async def test_a_client_that_leaves_without_waiting_for_its_answer(start: Start) -> None:
-    session = await start("cat")
+    session = await start("sh", "-c", "stty -echo; echo ready; cat")
+    await session.prints(b"ready\r\n")
     for _ in range(50):
         stranger = Stranger(session.folder)
         stranger.connection.sendall(frames.encode_request(frames.INPUT, 1, b"a\n") * 10)
         stranger.connection.close()
-    await still_works(session)
+    await auntil(lambda: session.output() == b"ready\r\n" + b"a\r\n" * 500)
 
 
 async def test_frames_may_arrive_byte_by_byte(start: Start) -> None:
