@@ -7,8 +7,7 @@ Refusals are accepted and closed at once, because a browser learns a close code 
 a wrong `Host` or `Origin`, 4401 without a login.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any
+from collections.abc import Iterable
 
 from channels.auth import AuthMiddlewareStack
 from channels.db import database_sync_to_async
@@ -18,11 +17,8 @@ from django.http.request import split_domain_port, validate_host
 from sessions_app.authorization import bearer_secret, is_bearer
 from sessions_app.credentials import ApiToken
 from sessions_app.events import CloseCode
+from sessions_app.transport import Application, Receive, Scope, Send
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = Iterable[tuple[bytes, bytes]]
 
 

@@ -1,5 +1,6 @@
 """What all views of the API share: strict JSON in, errors as JSON, nothing kept by caches."""
 
+from collections.abc import Mapping
 from typing import IO, Any, TypeVar
 from uuid import UUID
 
@@ -7,12 +8,12 @@ import orjson
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest
-from django.http.response import HttpResponseBase
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework.exceptions import NotFound, ParseError
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from sessions_app.api.fields import WireSerializer
@@ -53,7 +54,7 @@ class StrictJSONParser(BaseParser):
         self,
         stream: IO[Any],
         media_type: str | None = None,
-        parser_context: dict[str, Any] | None = None,
+        parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
         """Return the parsed body; ParseError says where it is wrong."""
         most: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
@@ -79,8 +80,8 @@ class ApiView(APIView):
         return super().initialize_request(request, *args, **kwargs)
 
     def finalize_response(
-        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
-    ) -> HttpResponseBase:
+        self, request: Request, response: Response, *args: Any, **kwargs: Any
+    ) -> Response:
         """Write errors as JSON whatever was asked for, and keep caches out."""
         if getattr(response, "exception", False):
             request.accepted_renderer = JSONRenderer()

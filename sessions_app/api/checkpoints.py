@@ -22,7 +22,7 @@ from sessions_app.api.authentication import (
     SessionTokenAuthentication,
 )
 from sessions_app.api.base import ApiView, answers
-from sessions_app.api.fields import Text, WireSerializer
+from sessions_app.api.fields import Fields, Text, WireSerializer
 
 MAX_ITEMS = 50
 MAX_LENGTH = 10_000
@@ -65,9 +65,12 @@ class DecisionSerializer(WireSerializer):
 
     type = serializers.ChoiceField(["decision"])
     decision = Words()
-    context = OptionalWords()
     options = serializers.ListField(child=OptionSerializer(), min_length=1, max_length=MAX_ITEMS)
     resume_signal = OptionalWords()
+
+    def get_fields(self) -> Fields:
+        """Add `context`, which a class attribute cannot be called."""
+        return {**super().get_fields(), "context": OptionalWords()}
 
 
 class HumanActionSerializer(WireSerializer):
@@ -128,7 +131,7 @@ class CheckpointView(ApiView):
         description="The session's status is `waiting_checkpoint` until it is answered. A program "
         "inside a session may do this for its own session with `HARNESS_SESSION_TOKEN`.",
         request=PolymorphicProxySerializer(
-            component_name="Checkpoint", serializers=SHAPES, resource_type_field_name="type"
+            component_name="Checkpoint", serializers={**SHAPES}, resource_type_field_name="type"
         ),
         examples=[
             OpenApiExample(

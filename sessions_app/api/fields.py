@@ -11,6 +11,8 @@ from sessions_app.launch import MAX_COMMAND_BYTES
 
 MAX_WORDS = 10_000
 
+Fields = dict[str, serializers.Field[Any, Any, Any, Any]]
+
 
 def camel_case(name: str) -> str:
     """Return a snake_case name as the wire spells it."""
@@ -20,7 +22,7 @@ def camel_case(name: str) -> str:
 class WireSerializer(serializers.Serializer[Any]):
     """Declares its fields in snake_case and reads and documents them in camelCase."""
 
-    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+    def get_fields(self) -> Fields:
         """Return the fields by their names on the wire."""
         fields = super().get_fields()
         for name, field in fields.items():
@@ -100,7 +102,7 @@ class Flag(serializers.BooleanField):
 class Command(serializers.Field[Any, Any, Any, Any]):
     """A command line, split as a shell splits words, or the list of its words."""
 
-    default_error_messages = {
+    default_error_messages = {  # noqa: RUF012  # as the base class has it
         "invalid": "Send a command line or a list of words.",
         "blank": "Say which command to run, for example: bash",
         "too_long": "The command is too long; put long input into a file or type it in.",

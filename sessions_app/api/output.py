@@ -49,8 +49,9 @@ class RangeNotSatisfiableError(Exception):
 def requested_range(header: str, base: int, head: int) -> tuple[int, int] | None:
     """Return the offsets at which the range begins and ends, None where all is meant.
 
-    Positions are offsets of the log, which begins at `base` once its oldest output is gone.
-    Anything but one well-formed range is ignored, as RFC 9110 allows. Raises RangeNotSatisfiableError.
+    Positions are offsets of the log, which begins at `base` once older output is gone.
+    Anything but one well-formed range is ignored, as RFC 9110 allows.
+    Raises RangeNotSatisfiableError.
     """
     match = _RANGE.fullmatch(header.strip())
     if match is None or not any(match.groups()):
@@ -78,8 +79,12 @@ def pieces(session_id: str, begin: int, end: int) -> Iterator[bytes]:
 
 
 async def _async_pieces(session_id: str, begin: int, end: int) -> AsyncIterator[bytes]:
-    reader = pieces(session_id, begin, end)
-    while (piece := await sync_to_async(next)(reader, b"")) != b"":
+    while begin < end:
+        size = min(PIECE, end - begin)
+        piece = await sync_to_async(event_log.read_output)(session_id, begin, size)
+        if not piece:
+            return
+        begin += len(piece)
         yield piece
 
 

@@ -4,7 +4,7 @@ import base64
 import binascii
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -67,8 +67,8 @@ def page(
     found = list(ordered[: limit + 1])
     if len(found) <= limit:
         return found, None
-    last = found[limit - 1]
-    return found[:limit], Cursor(seen_at, cast("int", last.rank), last.created_at, last.pk)
+    last: Any = found[limit - 1]
+    return found[:limit], Cursor(seen_at, last.rank, last.created_at, last.pk)
 
 
 def next_link(request: Request, cursor: Cursor) -> str:

@@ -10,7 +10,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
-from sessions_app.api.fields import Command, Flag, Keystrokes, Seconds, Text, WholeNumber
+from sessions_app.api.fields import Command, Fields, Flag, Keystrokes, Seconds, Text, WholeNumber
 from sessions_app.api.fields import WireSerializer as Wire
 from sessions_app.events import MAX_SIZE, MIN_SIZE, EventType, Status
 from sessions_app.launch import DEFAULT_COLS, DEFAULT_ROWS, MAX_NAME
@@ -61,7 +61,6 @@ class RenameSerializer(Wire):
 class InputSerializer(Wire):
     """Either `data`, or `text` and whether to press Enter after it."""
 
-    data = Keystrokes(required=False, max_length=MAX_INPUT, help_text="Raw keys, typed as is.")
     text = Keystrokes(
         required=False,
         allow_blank=True,
@@ -69,6 +68,13 @@ class InputSerializer(Wire):
         help_text="Typed as a person would: as one paste where the program asked for that.",
     )
     submit = Flag(default=True, help_text="Press Enter after `text`.")
+
+    def get_fields(self) -> Fields:
+        """Add `data`, which a class attribute cannot be called."""
+        data = Keystrokes(
+            required=False, max_length=MAX_INPUT, help_text="Raw keys, typed as they are."
+        )
+        return {"data": data, **super().get_fields()}
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refuse both at once and neither."""
@@ -153,7 +159,7 @@ class ErrorSerializer(Wire):
         help_text="For each field at fault what is wrong with it.",
     )
 
-    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+    def get_fields(self) -> Fields:
         """Name the last one `fields`, which a class attribute cannot be called."""
         fields = super().get_fields()
         fields["fields"] = fields.pop("fieldsAtFault")

@@ -1,6 +1,6 @@
 """The verbs on sessions. Every command goes through the session manager."""
 
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from django.urls import reverse
@@ -47,7 +47,7 @@ class SessionsView(ApiView):
         query = validated(wire.ListQuery, request.query_params)
         cursor = Cursor.decode(query["cursor"]) if "cursor" in query else None
         visible = Session.objects.visible_to(request.user).select_related("owner")
-        sessions = _narrowed(cast("SessionQuerySet", visible), query)
+        sessions = _narrowed(visible, query)
         found, after = page(sessions, query["limit"], cursor)
         headers = {"Link": next_link(request, after)} if after else None
         return Response([session.to_wire() for session in found], headers=headers)

@@ -1,0 +1,11 @@
+"""The administration: everything can be looked at, nothing that is in the log can be changed."""
+
+from django.contrib import admin
+
+from sessions_app.admin import log, sessions, tokens
+
+__all__ = ["log", "sessions", "tokens"]
+
+admin.site.site_header = "Session harness"
+admin.site.site_title = "Session harness"
+admin.site.index_title = "Administration"
