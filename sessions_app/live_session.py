@@ -97,6 +97,12 @@ class LiveSession:
         self._gone = True
         self.size_changed(self._spool_size())
 
+    @property
+    def holder_pid(self) -> int:
+        """Return the holder's process; only for a session that has one."""
+        assert self._holder is not None  # noqa: S101  # the caller asked has_holder
+        return self._holder.hello.holder.pid
+
     # Commands
 
     async def connect(self) -> None:

@@ -133,6 +133,14 @@ class PersistentSessionManager:
             "recovery": self.recovery.to_wire(),
         }
 
+    def live_sessions(self) -> list[str]:
+        """Return the ids of the sessions whose programs are followed."""
+        return list(self._live)
+
+    def holder_pid(self, session_id: str) -> int:
+        """Return the process that keeps the session's terminal; raises KeyError."""
+        return self._live[session_id].holder_pid
+
     def _own(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         # A fresh context: one inherited from a request would die with that request.
         task = asyncio.create_task(work, name=name, context=Context())

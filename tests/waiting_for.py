@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 Found = TypeVar("Found")
@@ -20,10 +20,15 @@ def until(predicate: Callable[[], Found], timeout: float = 5.0) -> Found:
     return found
 
 
-async def auntil(predicate: Callable[[], Found], timeout: float = 5.0) -> Found:
-    """As `until`, without blocking the event loop."""
+async def auntil(predicate: Callable[[], Found | Awaitable[Found]], timeout: float = 5.0) -> Found:
+    """As `until`, without blocking the event loop; the predicate may be a coroutine function."""
+
+    async def ask() -> Found:
+        answer = predicate()
+        return await answer if isinstance(answer, Awaitable) else answer
+
     deadline = time.monotonic() + timeout
-    while not (found := predicate()):
+    while not (found := await ask()):
         assert time.monotonic() < deadline, f"not within {timeout} s: {predicate}"
         await asyncio.sleep(_INTERVAL)
     return found

@@ -1,0 +1,42 @@
+"""A server of the test's own: manager, fan-out and real holders in a fresh state folder."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from sessions_app import lifecycle
+from sessions_app.session_manager import PersistentSessionManager, get_manager
+from tests.waiting_for import auntil
+
+
+@pytest.fixture
+def state_folder(settings: Settings, tmp_path: Path) -> Path:
+    """Point the settings at an empty state folder."""
+    folder = tmp_path / "state"
+    folder.mkdir(mode=0o700)
+    settings.HARNESS_STATE_DIR = folder
+    return folder
+
+
+@pytest.fixture
+async def manager(
+    transactional_db: None, state_folder: Path
+) -> AsyncIterator[PersistentSessionManager]:
+    """Start a server; at the end of the test no program of it is left."""
+    await lifecycle.start()
+    yield get_manager()
+    await end_everything()
+    await lifecycle.stop()
+
+
+async def end_everything() -> None:
+    """End every session of the running server and wait until it is written."""
+    manager = get_manager()
+    await asyncio.gather(
+        *(manager.end(session_id, grace=0) for session_id in manager.live_sessions()),
+        return_exceptions=True,
+    )
+    await auntil(lambda: not manager.live_sessions(), timeout=15)
