@@ -200,9 +200,12 @@ def static_sources_digest() -> str:
 @contextlib.contextmanager
 def only_one(lock: Path) -> Iterator[None]:
     """Keep others who prepare the same thing waiting."""
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    descriptor = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager
