@@ -1,6 +1,5 @@
 """The live stream: initial state, the current screen, live events, and what clients may say."""
 
-import asyncio
 import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
