@@ -57,7 +57,8 @@ def test_every_module_reads_the_environment_through_the_settings() -> None:
         if re.search(r"\bos\.(environ\b(?!\.setdefault)|getenv)", path.read_text(encoding="utf-8"))
     ]
 
-    assert set(readers) <= {"harness_site/env.py"}
+    # The holder's interpreter gets the loader's path, which is no setting.
+    assert set(readers) <= {"harness_site/env.py", "sessions_app/holder_client.py"}
 
 
 def test_links_between_the_pages_lead_somewhere() -> None:
