@@ -36,10 +36,15 @@ class Mark:
     offset: int
 
 
+def sessions_folder() -> Path:
+    """Return the folder of all those folders."""
+    folder: Path = settings.HARNESS_STATE_DIR / "sessions"
+    return folder
+
+
 def session_folder(session_id: str) -> Path:
     """Return where this machine keeps what belongs to a session that runs."""
-    folder: Path = settings.HARNESS_STATE_DIR / "sessions" / session_id
-    return folder
+    return sessions_folder() / session_id
 
 
 def append_event(

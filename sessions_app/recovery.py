@@ -15,7 +15,6 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from django.conf import settings
 from django.utils import timezone
 
 from sessions_app import event_log
@@ -74,10 +73,8 @@ def _left_active(host: str) -> list[Session]:
 
 
 def _stray_folders(known: set[str]) -> list[str]:
-    root = settings.HARNESS_STATE_DIR / "sessions"
-    if not root.is_dir():
-        return []
-    return sorted(folder.name for folder in root.iterdir() if folder.name not in known)
+    folders = (folder.name for folder in event_log.sessions_folder().iterdir())
+    return sorted(name for name in folders if name not in known)
 
 
 async def recover(manager: Adopter, log: DatabaseThreads) -> Report:

@@ -99,6 +99,7 @@ class PersistentSessionManager:
         """
         self.loop = asyncio.get_running_loop()
         self._lock = lock_state_folder(settings.HARNESS_STATE_DIR)
+        event_log.sessions_folder().mkdir(mode=0o700, exist_ok=True)
         self.recovery = await recovery.recover(self, self._log)
         self._own(self._archiver.run(), "archiver")
         self._own(self._fill_slots(), "fill-slots")

@@ -20,10 +20,14 @@ def until(predicate: Callable[[], Found], timeout: float = 5.0) -> Found:
     return found
 
 
-async def auntil(predicate: Callable[[], Found | Awaitable[Found]], timeout: float = 5.0) -> Found:
+@overload
+async def auntil(predicate: Callable[[], Awaitable[Found]], timeout: float = ...) -> Found: ...
+@overload
+async def auntil(predicate: Callable[[], Found], timeout: float = ...) -> Found: ...
+async def auntil(predicate: Callable[[], Any], timeout: float = 5.0) -> Any:
     """As `until`, without blocking the event loop; the predicate may be a coroutine function."""
 
-    async def ask() -> Found:
+    async def ask() -> Any:
         answer = predicate()
         return await answer if isinstance(answer, Awaitable) else answer
 

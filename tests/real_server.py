@@ -1,0 +1,165 @@
+"""A real server process on a free port of the loopback address, with a state folder of its own."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tests.waiting_for import until
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+def free_port() -> int:
+    """A port that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@cache
+def _prepared_state() -> Path:
+    """A state folder after the first set-up, made once and copied for every server."""
+    folder = Path(tempfile.mkdtemp(prefix="harness-prepared-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _manage(folder, "migrate", "-v0")
+    _manage(folder, "loginlink", "--write-token")
+    return folder
+
+
+def _environment(state: Path, port: int) -> dict[str, str]:
+    return {
+        **{k: v for k, v in os.environ.items() if not k.startswith("HARNESS_")},
+        "HARNESS_STATE_DIR": str(state),
+        "HARNESS_PORT": str(port),
+        "DJANGO_SETTINGS_MODULE": "harness_site.settings",
+    }
+
+
+def _manage(state: Path, *arguments: str, port: int = 3333) -> str:
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=PROJECT,
+        env=_environment(state, port),
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return done.stdout
+
+
+class RealServer:
+    """Daphne or uvicorn with the project's application; `token` is an API token for it."""
+
+    def __init__(self, state: Path, kind: str = "daphne") -> None:
+        self.state = state
+        self.kind = kind
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environment = _environment(state, self.port)
+        self.process: subprocess.Popen[bytes] | None = None
+        if not (state / "harness.sqlite3").exists():
+            shutil.copytree(_prepared_state(), state, dirs_exist_ok=True)
+        self.token = (state / "api-token").read_text().strip()
+
+    def manage(self, *arguments: str) -> str:
+        """Run a management command and return what it printed."""
+        return _manage(self.state, *arguments, port=self.port)
+
+    def command(self) -> list[str]:
+        """What starts the server."""
+        application = "harness_site.asgi:application"
+        if self.kind == "daphne":
+            options = ["-b", "127.0.0.1", "-p", str(self.port), "--no-server-name"]
+            return [sys.executable, "-m", "daphne", *options, application]
+        options = ["--host", "127.0.0.1", "--port", str(self.port), "--log-level", "warning"]
+        return [sys.executable, "-m", "uvicorn", *options, application]
+
+    def start(self) -> RealServer:
+        """Start the process and wait until it is healthy."""
+        with (self.state / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command(), cwd=PROJECT, env=self.environment, stdout=log, stderr=log
+            )
+        until(self.is_healthy, timeout=20)
+        return self
+
+    def is_healthy(self) -> bool:
+        """Whether /health answers with 200."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/health", timeout=5) as answer:  # noqa: S310
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def kill(self) -> None:
+        """End the process as a crash would."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """End the process as an operator would; its exit status."""
+        return self._end(signal.SIGTERM)
+
+    def _end(self, number: int) -> int:
+        assert self.process is not None
+        self.process.send_signal(number)
+        status = self.process.wait(20)
+        self.process = None
+        return status
+
+    def peak_memory(self) -> int:
+        """The most memory that the process has had resident, in bytes, as the kernel keeps it."""
+        assert self.process is not None
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) * 1024
+
+    def log(self) -> str:
+        """What the server printed."""
+        return (self.state / "server.log").read_text()
+
+    def request(self, method: str, path: str, body: object = None) -> Any:
+        """Call the API with the token; the JSON of the answer, None if it has no body."""
+        data = self.request_raw(method, path, body)
+        return json.loads(data) if data else None
+
+    def request_raw(self, method: str, path: str, body: object = None, accept: str = "") -> bytes:
+        """Call the API with the token; the body of the answer."""
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        if accept:
+            headers["Accept"] = accept
+        request = urllib.request.Request(  # noqa: S310  # always http on the loopback address
+            self.url + path,
+            method=method,
+            headers=headers,
+            data=None if body is None else json.dumps(body).encode(),
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            return bytes(answer.read())
+
+    def session(self, session_id: str) -> dict[str, Any]:
+        """One session as the API shows it."""
+        found: dict[str, Any] = self.request("GET", f"/api/sessions/{session_id}")
+        return found
+
+    def output(self, session_id: str) -> bytes:
+        """The raw output of a session."""
+        path = f"/api/sessions/{session_id}/output"
+        return self.request_raw("GET", path, accept="application/octet-stream")
+
+    def end_sessions(self) -> None:
+        """End every session and wait until no program is left."""
+        for session in self.request("GET", "/api/sessions?status=running&limit=1000"):
+            self.request("POST", f"/api/sessions/{session['id']}/end", {"grace": 0})
+        until(lambda: not list((self.state / "sessions").glob("*")), timeout=20)
