@@ -1,4 +1,4 @@
-"""How facts about sessions read on the pages. The browser's `format.js` writes them the same way."""
+"""How facts about sessions read on the pages; the browser's `format.js` writes them alike."""
 
 import re
 from datetime import datetime, timedelta

@@ -25,6 +25,7 @@ export class LiveStream {
   #cursors = new Map();
   #epochs = new Map();
   #pending = new Map();
+  #pastes = new Map();
   #socket = null;
   #wanted = { sessions: "*", output: false };
   #attempt = 0;
@@ -75,10 +76,25 @@ export class LiveStream {
   }
 
   // Type into a terminal. Resolves once the program's terminal has it. Nothing is kept for later:
-  // without a connection the promise is rejected at once.
+  // without a connection the promise is rejected at once. What is typed during a long paste comes
+  // after it; the paste itself goes piece by piece, as fast as the program reads.
   async type(sessionId, data) {
     const pieces = cut(data);
-    await Promise.all(pieces.map((piece) => this.#ask({ type: "input", sessionId, data: piece })));
+    const before = this.#pastes.get(sessionId);
+    if (before === undefined && pieces.length === 1) return this.#typePiece(sessionId, data);
+    const paste = this.#paste(sessionId, pieces, before);
+    this.#pastes.set(sessionId, paste);
+    const done = () => this.#pastes.get(sessionId) === paste && this.#pastes.delete(sessionId);
+    return paste.finally(done);
+  }
+
+  async #paste(sessionId, pieces, before) {
+    await before;
+    for (const piece of pieces) await this.#typePiece(sessionId, piece);
+  }
+
+  #typePiece(sessionId, data) {
+    return this.#ask({ type: "input", sessionId, data });
   }
 
   resize(sessionId, cols, rows) {

@@ -1,0 +1,97 @@
+// The dialog that starts a session.
+
+import { api } from "./api.js";
+import { FolderField } from "./folder-field.js";
+
+const FIELDS = { command: "start-command", workingDir: "start-folder", name: "start-name" };
+
+const at = (id) => document.getElementById(id);
+
+export class StartDialog {
+  #dialog = at("start-dialog");
+  #form = at("start-form");
+
+  constructor() {
+    new FolderField(at("start-folder"), at("start-folders"));
+    this.#form.addEventListener("submit", (event) => this.#submit(event));
+    document.addEventListener("click", (event) => this.#clicked(event));
+  }
+
+  // Open it, filled with what is known.
+  open({ command = "", folder = "", name = "" } = {}) {
+    if (this.#dialog.open) return;
+    this.#form.reset();
+    this.#clearErrors();
+    at("start-command").value = command;
+    at("start-folder").value = folder || sessionStorage.getItem("folder") || "";
+    at("start-name").value = name;
+    this.#dialog.showModal();
+    at("start-command").focus();
+    at("start-command").select();
+  }
+
+  #clicked({ target }) {
+    const opener = target.closest?.("[data-start]");
+    if (opener) this.open(opener.dataset);
+    const filler = target.closest?.("[data-fill]");
+    if (!filler) return;
+    const field = at(filler.dataset.fill);
+    field.value = filler.dataset.value;
+    field.focus();
+  }
+
+  async #submit(event) {
+    event.preventDefault();
+    this.#clearErrors();
+    at("start-submit").disabled = true;
+    try {
+      const session = await api.start(this.#launch());
+      sessionStorage.setItem("folder", at("start-folder").value);
+      location.assign(`/sessions/${session.id}`);
+    } catch (refusal) {
+      this.#showErrors(refusal);
+    } finally {
+      at("start-submit").disabled = false;
+    }
+  }
+
+  #launch() {
+    const launch = { command: at("start-command").value, queue: at("start-queue").checked };
+    const home = document.body.dataset.home;
+    const folder = at("start-folder").value.trim().replace(/^~(?=\/|$)/, home);
+    if (folder) launch.workingDir = folder;
+    const name = at("start-name").value.trim();
+    if (name) launch.name = name;
+    return launch;
+  }
+
+  #clearErrors() {
+    for (const id of Object.values(FIELDS)) this.#fieldError(id, "");
+    this.#formError("");
+  }
+
+  #showErrors(refusal) {
+    const elsewhere = [];
+    for (const [field, sentences] of Object.entries(refusal.fields ?? {})) {
+      const said = [sentences].flat().join(" ");
+      if (field in FIELDS) this.#fieldError(FIELDS[field], said);
+      else elsewhere.push(said);
+    }
+    const hasFields = Object.keys(refusal.fields ?? {}).length > 0;
+    this.#formError(hasFields ? elsewhere.join(" ") : refusal.message);
+    this.#form.querySelector('[aria-invalid="true"]')?.focus();
+  }
+
+  #formError(said) {
+    at("start-error").textContent = said;
+    at("start-error").hidden = !said;
+  }
+
+  #fieldError(id, said) {
+    const error = at(`${id}-error`);
+    error.textContent = said;
+    error.hidden = !said;
+    if (said) at(id).setAttribute("aria-invalid", "true");
+    else at(id).removeAttribute("aria-invalid");
+  }
+}
