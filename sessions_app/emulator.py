@@ -14,7 +14,9 @@ from sessions_app.blank_cells import blanks_drawn
 
 FOREGROUND: Final = (0xD4, 0xD4, 0xD4)
 BACKGROUND: Final = (0x1E, 0x1E, 0x1E)
-_SCROLLBACK_BYTES: Final = 8 << 20
+_SCROLLBACK_BYTES: Final = 16 << 20
+_PAGE_BYTES: Final = 400_000
+_BYTES_PER_CELL: Final = 8
 _LONGEST_UNFINISHED: Final = 1 << 16
 _LONGEST_QUERY: Final = 64
 _TERMINATORS: Final = {"bel": b"\x07", "st": b"\x1b\\"}
@@ -23,6 +25,8 @@ _MODE: Final = re.compile(rb"\x1b\[(\??)(\d+)([hl])")
 _MARGINS: Final = re.compile(rb"\x1b\[(\d+);(\d+)r")
 _TAB_STOPS: Final = re.compile(rb"\x1b\[3g(?:\x1b\[\d+G\x1bH)*")
 _CURSOR: Final = re.compile(rb"\x1b\[(\d+);(\d+)H(.*)\Z", re.DOTALL)
+
+_SEQUENCE: Final = re.compile(rb"\x1b(?:\[[^@-~]*[@-~]|\][^\x1b]*\x1b\\|[ -/]+[0-~])|[\x0e\x0f]")
 
 _STATE_PARTS: Final = ("modes", "scrolling_region", "tabstops", "keyboard")
 _SCREEN_PARTS: Final = ("cursor", "style", "hyperlink", "protection", "charsets")
@@ -42,6 +46,11 @@ class Pen:
     def placed(self, *, above: int = 0) -> bytes:
         """Moves the cursor; `above` rows do not count, as in origin mode."""
         return b"\x1b[%d;%dH" % (self.row - above, self.column) + self.manner
+
+    def saved(self) -> bytes:
+        """Saves it as the cursor to come back to. The cell under it may have changed since."""
+        sequences = b"".join(_SEQUENCE.findall(self.manner))
+        return b"\x1b[%d;%dH%b\x1b7" % (self.row, self.column, sequences)
 
 
 @dataclass(frozen=True)
@@ -77,8 +86,14 @@ class Emulator:
         self._handle: Any = self._terminal._t[0]
         # the library's own limit is 10,000 bytes
         self._set("SCROLLBACK_MAX_BYTES", "size_t*", _SCROLLBACK_BYTES)
+        self._scrollback_lines = scrollback_lines
+        self._rewrapped = False
+        self._keep_scrollback(cols)
         self._set("CONTINUATION_MAX_BYTES", "size_t*", _LONGEST_UNFINISHED)
+        # nobody sees pictures or asks for what was copied: no memory for them
         self._set("KITTY_IMAGE_STORAGE_LIMIT", "uint64_t*", 0)
+        self._set("APC_MAX_BYTES", "size_t*", _LONGEST_QUERY)
+        self._set("CLIPBOARD_WRITE_MAX_BYTES", "size_t*", _LONGEST_QUERY)
         self._terminal.on_reply(on_reply)
 
         def on_unknown(sequence: UnknownSequence) -> None:
@@ -91,12 +106,19 @@ class Emulator:
         key = getattr(lib, f"GHOSTTY_TERMINAL_OPT_{option}")
         check(lib.ghostty_terminal_set(self._handle, key, ffi.new(kind, value)), option)
 
+    def _keep_scrollback(self, cols: int) -> None:
+        """The library drops whole pages of lines: with one more, what is left is enough."""
+        page = _PAGE_BYTES // (_BYTES_PER_CELL * (cols + 1))
+        self._set("SCROLLBACK_MAX_LINES", "size_t*", self._scrollback_lines + page)
+
     def write(self, data: bytes) -> None:
         if data:
             self._terminal.feed(data)
 
     def resize(self, cols: int, rows: int) -> None:
+        self._rewrapped = self._rewrapped or cols != self.size[0]
         self._terminal.resize(cols, rows)
+        self._keep_scrollback(cols)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -129,30 +151,51 @@ class Emulator:
 
     @property
     def scrollback_rows(self) -> int:
+        """How many lines there are above the visible ones, of those that are to be kept."""
+        return min(self._rows_above(), self._scrollback_lines)
+
+    def _rows_above(self) -> int:
         return int(self._terminal.get("scrollback_rows", "size_t"))
 
     def lines(self, first: int, count: int) -> list[str]:
         """`count` lines of plain text, the oldest of the scrollback being line 0."""
-        last_column = self.size[0] - 1
-        selection = self._selection((0, first), (last_column, first + count - 1), "screen")
+        selection = self._rows_selected(first, count)
         found = [line.rstrip() for line in self._terminal._format_sel(selection).split("\n")]
         return found + [""] * (count - len(found))
+
+    def _rows_selected(self, first: int, count: int) -> Any:
+        top = self._rows_above() - self.scrollback_rows + first
+        return self._selection((0, top), (self.size[0] - 1, top + count - 1), "screen")
 
     def cells(self) -> bytes:
         """Output that draws scrollback and screen from the top left of a fresh terminal.
 
         Lines that were wrapped are left to wrap again, so that a viewer may wrap them anew.
         """
-        content = self._format(unwrap=True)
-        drawn_rows = self._format(unwrap=False).count(b"\r\n")
+        rows = self.scrollback_rows + self.size[1]
+        everything = self._rows_selected(0, rows)
+        content, row_by_row = self._format(everything, unwrap=True), self._format(everything)
+        if self._rewrapped and not self._is_drawn_by(content, everything):
+            content = row_by_row
         # the formatter leaves out blank rows at the bottom: without them the screen would slip
-        missing = int(self._terminal.get("total_rows", "size_t")) - 1 - drawn_rows
-        slack = b"\x1b[0m" + b"\r\n" * missing
+        drawn_rows = row_by_row.count(b"\r\n") + 1
+        slack = b"\x1b[0m" + b"\r\n" * (rows - drawn_rows)
         return content + slack + blanks_drawn(self._handle)
+
+    def _is_drawn_by(self, content: bytes, everything: Any) -> bool:
+        """Whether `content` wraps as it is wrapped here.
+
+        It does not where a resize has wrapped cells that the program had jumped over.
+        """
+        cols, rows = self.size
+        other = Emulator(cols, rows, self._scrollback_lines, _ignore, _ignore)
+        other.write(content)
+        drawn = other._terminal._format_sel(other._rows_selected(0, other.scrollback_rows + rows))
+        return bool(drawn.rstrip() == self._terminal._format_sel(everything).rstrip())
 
     def state(self) -> State:
         origin = self._selection((0, 0), (0, 0), "active")
-        described = self._format(selection=origin, described=True)
+        described = self._format(origin, described=True)
         pen = _CURSOR.search(described)
         if pen is None:
             raise ValueError("the emulator did not say where its cursor is")
@@ -182,9 +225,7 @@ class Emulator:
         selection.end = self._terminal.ref(*end, counted)[0]
         return selection
 
-    def _format(
-        self, *, unwrap: bool = False, selection: Any = ffi.NULL, described: bool = False
-    ) -> bytes:
+    def _format(self, selection: Any, *, unwrap: bool = False, described: bool = False) -> bytes:
         options = init_sized("GhosttyFormatterTerminalOptions")
         options.emit, options.trim = lib.GHOSTTY_FORMATTER_FORMAT_VT, True
         options.unwrap, options.selection = unwrap, selection
@@ -199,6 +240,10 @@ class Emulator:
             return _formatted(formatter[0])
         finally:
             lib.ghostty_formatter_free(formatter[0])
+
+
+def _ignore(*_: bytes) -> None:
+    """What a terminal that only measures has to say."""
 
 
 def _formatted(formatter: Any) -> bytes:

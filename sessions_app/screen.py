@@ -29,7 +29,7 @@ _IN_PLACE: Final = {(b"", b"4", b"h"), (b"?", b"7", b"l")}
 _PLAIN_PEN: Final = b"\x1b[0m\x1b(B\x1b)B\x0f\x1b]8;;\x1b\\"
 _SAVE_CURSOR: Final = b"\x1b7"
 _SOFT_RESET: Final = (
-    b"\x1b[4l\x1b[?1;6;45;1004;2004;2026l\x1b[?7;25h\x1b>\x1b[r" + _PLAIN_PEN + _SAVE_CURSOR
+    b"\x1b[4l\x1b[?1;6;45;1004;2004;2026l\x1b[?7;25h\x1b>\x1b[0 q\x1b[r" + _PLAIN_PEN + _SAVE_CURSOR
 )
 """What xterm.js does for DECSTR, which the emulator leaves out; the cursor goes home for it."""
 _LONGEST_TAIL: Final = 64
@@ -83,7 +83,7 @@ class _Replies:
 class Screen:
     """One session's terminal. To be used from one thread at a time: it does no locking.
 
-    `scrollback_lines` lines are kept above the visible ones, in at most 8 MiB.
+    `scrollback_lines` lines are kept above the visible ones, as far as 16 MiB hold them.
     """
 
     def __init__(self, cols: int, rows: int, *, scrollback_lines: int = 1000) -> None:
@@ -191,7 +191,7 @@ class Screen:
     def _shown_drawn(self) -> bytes:
         saved = self._saved[self.alternate]
         drawn = self._emulator.cells()
-        return drawn + saved.pen.placed() + _SAVE_CURSOR + _PLAIN_PEN if saved else drawn
+        return drawn + saved.pen.saved() + _PLAIN_PEN if saved else drawn
 
     def _modes_set(self, state: State) -> bytes:
         """Tab stops, margins, modes and cursor; in this order, for margins home the cursor."""
