@@ -1,0 +1,68 @@
+"""Who and what the tests play with: users, clients that are logged in, sessions with a log."""
+
+from datetime import timedelta
+from typing import Any
+
+import zstandard
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from sessions_app.credentials import ApiToken
+from sessions_app.event_log import SEGMENT_SIZE
+from sessions_app.events import Status
+from sessions_app.models import OutputSegment, Session
+
+
+def scripted(user: User | None) -> Client:
+    """Return a client that sends this user's API token, or none."""
+    if user is None:
+        return Client()
+    return Client(headers={"Authorization": f"Bearer {ApiToken.issue(user, 'test')}"})
+
+
+def browsing(user: User, *, csrf: bool = False) -> Client:
+    """Return a client with this user's login cookie."""
+    client = Client(enforce_csrf_checks=csrf)
+    client.force_login(user)
+    return client
+
+
+def make_session(**changes: Any) -> Session:
+    """Store a session, by default one of `bash` that runs in slot 1."""
+    session = Session(
+        **{
+            "status": Status.RUNNING,
+            "host": "test-host",
+            "slot": 1,
+            "working_dir": "/srv/project",
+            "cols": 80,
+            "rows": 24,
+            "started_at": timezone.now(),
+            **changes,
+        }
+    )
+    session.set_command(changes.get("command", ["bash"]))
+    session.save(force_insert=True)
+    return session
+
+
+def make_ended(**changes: Any) -> Session:
+    """Store a session that has completed."""
+    now = timezone.now()
+    facts = {"status": Status.COMPLETED, "exit_code": 0, "ended_at": now, "last_activity_at": now}
+    return make_session(**{**facts, "started_at": now - timedelta(minutes=5), **changes})
+
+
+def store_output(session: Session, output: bytes) -> None:
+    """Put the output into the archive."""
+    for start in range(0, len(output), SEGMENT_SIZE):
+        piece = output[start : start + SEGMENT_SIZE]
+        OutputSegment.objects.create(
+            session=session,
+            start=start,
+            end=start + len(piece),
+            data=zstandard.compress(piece),
+            recorded_at=timezone.now(),
+        )
+    Session.objects.filter(pk=session.pk).update(output_bytes=len(output))

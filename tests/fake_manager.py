@@ -1,0 +1,96 @@
+"""A session manager without programs: it keeps rows as the real one does and notes commands."""
+
+import os
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from asgiref.sync import async_to_sync, sync_to_async
+from django.utils import timezone
+
+from sessions_app import event_log, session_rows
+from sessions_app.events import EventType, LifecycleEvent, iso
+from sessions_app.launch import LaunchRequest, check_launch
+from sessions_app.session_manager import ScreenState
+
+
+class FakeManager:
+    """Stands in for the PersistentSessionManager; `trouble`, if set, is what every verb raises."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+        self.launched: list[LaunchRequest] = []
+        self.trouble: Exception | None = None
+        self.archive_error: str | None = None
+        self.slots = 4
+        self.recovery: dict[str, Any] = {
+            "at": "2026-01-01T00:00:00.000Z",
+            "adopted": [],
+            "ended": [],
+            "neverStarted": [],
+            "strays": [],
+        }
+        self.started_at = iso(timezone.now())
+
+    def call(self, verb: Callable[["FakeManager"], Coroutine[Any, Any, Any]]) -> Any:
+        """Do what `call_manager` does, in this thread."""
+
+        async def run() -> Any:
+            if self.trouble is not None:
+                raise self.trouble
+            return await verb(self)
+
+        return async_to_sync(run)()
+
+    def health(self) -> dict[str, Any]:
+        """Return what the real one returns."""
+        return {
+            "started": self.started_at,
+            "host": "test-host",
+            "archive": self.archive_error,
+            "recovery": self.recovery,
+        }
+
+    async def create(self, request: LaunchRequest) -> str:
+        """Store the row."""
+        request = check_launch(request, {"PATH": os.defpath})
+        self.launched.append(request)
+        session = await sync_to_async(session_rows.accept)(request, "test-host", self.slots)
+        return str(session.pk)
+
+    async def write(self, session_id: str, data: bytes) -> None:
+        """Note it."""
+        self.calls.append(("write", session_id, data))
+
+    async def type_text(self, session_id: str, text: str, *, submit: bool) -> None:
+        """Note it."""
+        self.calls.append(("type_text", session_id, text, submit))
+
+    async def resize(self, session_id: str, cols: int, rows: int) -> None:
+        """Note it."""
+        self.calls.append(("resize", session_id, cols, rows))
+
+    async def end(self, session_id: str, *, grace: float = 5.0, by: str = "") -> None:
+        """Note it."""
+        self.calls.append(("end", session_id, grace, by))
+
+    async def rename(self, session_id: str, name: str) -> None:
+        """Store the name."""
+        await sync_to_async(session_rows.rename)(session_id, name)
+
+    async def forget(self, session_id: str) -> None:
+        """Delete the row."""
+        await sync_to_async(session_rows.forget)(session_id)
+
+    async def report_checkpoint(
+        self, session_id: str, checkpoint: dict[str, Any]
+    ) -> LifecycleEvent:
+        """Store the event."""
+        return await sync_to_async(event_log.append_event)(
+            session_id, EventType.CHECKPOINT, offset=0, fields={"checkpoint": checkpoint}
+        )
+
+    async def screen(self, session_id: str) -> ScreenState:
+        """Return a small screen."""
+        return ScreenState(
+            cols=4, rows=2, cursor_x=2, cursor_y=0, lines=["$ ", ""], ansi=b"\xff$ ", offset=2
+        )
