@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from sessions_app.events import CloseCode
 from sessions_app.exceptions import ManagerUnavailable, StateFolderInUse
 from sessions_app.fanout import FanOut, set_fan_out
+from sessions_app.holders import Holders
 from sessions_app.session_manager import PersistentSessionManager, set_manager
 from sessions_app.transport import Application, Receive, Scope, Send
 
@@ -34,8 +35,8 @@ consumers: set[Closable] = set()
 class Server:
     """What runs beside the requests, once per process."""
 
-    def __init__(self) -> None:
-        self.manager = PersistentSessionManager()
+    def __init__(self, holders: Holders | None = None) -> None:
+        self.manager = PersistentSessionManager(holders)
         self.fan_out = FanOut()
         self.started = asyncio.Event()
 
@@ -64,11 +65,11 @@ class Server:
 _server: Server | None = None
 
 
-async def start() -> None:
+async def start(holders: Holders | None = None) -> None:
     """Start the process's server; a second call does nothing."""
     global _server  # one per process
     if _server is None:
-        _server = Server()
+        _server = Server(holders)
         await _server.start()
 
 

@@ -26,7 +26,8 @@ from sessions_app.events import (
 )
 from sessions_app.exceptions import InputQueueFull, InvalidTransition, SessionNotRunning
 from sessions_app.holder.spool import OutputGone, SpoolReader
-from sessions_app.holder_client import ExitRecord, HolderClient, HolderGone, read_exit_record
+from sessions_app.holder_client import ExitRecord, HolderGone, read_exit_record
+from sessions_app.holders import Holder, Holders
 from sessions_app.screen import Screen
 from sessions_app.waiting.reports import Checkpoint, Report, Resumed, Wait, Waiting
 from sessions_app.waiting.tracker import WaitingTracker
@@ -63,7 +64,7 @@ class LiveSession:
         self.exit: ExitRecord | None = None
         self.stalled: str | None = None
         self.ended_by = ""
-        self._holder: HolderClient | None = None
+        self._holder: Holder | None = None
         self._archiver = archiver
         self._announce = announce
         self._spool = SpoolReader(event_log.session_folder(session_id))
@@ -105,11 +106,11 @@ class LiveSession:
 
     # Commands
 
-    async def connect(self) -> None:
+    async def connect(self, holders: Holders) -> None:
         """Connect to the holder; if that is gone, what it left behind is all there will be."""
         folder = event_log.session_folder(self.session_id)
         try:
-            self._holder = await HolderClient.connect(folder, self)
+            self._holder = await holders.connect(folder, self)
         except HolderGone:
             self.exit = read_exit_record(folder)
             self.disconnected()
@@ -156,7 +157,7 @@ class LiveSession:
             events = [await self._append_report(report, self.head) for report in reports]
         return events[-1]
 
-    async def _to_holder(self, verb: Callable[[HolderClient], Awaitable[T]]) -> T:
+    async def _to_holder(self, verb: Callable[[Holder], Awaitable[T]]) -> T:
         if self._holder is None or self.exit is not None:
             raise SessionNotRunning("The session has ended; nothing can be sent to it.")
         try:

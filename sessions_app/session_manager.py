@@ -42,10 +42,10 @@ from sessions_app.exceptions import (
 from sessions_app.holder_client import (
     HolderSpec,
     LaunchFailed,
-    launch_holder,
     read_exit_record,
     read_identity,
 )
+from sessions_app.holders import Holders, ProcessHolders
 from sessions_app.launch import LaunchRequest, check_launch, child_environment
 from sessions_app.live_session import LiveSession
 from sessions_app.models import Session
@@ -77,7 +77,8 @@ class ScreenState:
 class PersistentSessionManager:
     """The one that commands programs. All verbs are coroutines of the server's event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, holders: Holders | None = None) -> None:
+        self._holders = holders or ProcessHolders()
         self.host: str = settings.HARNESS_HOST_NAME
         self.slots: int = settings.HARNESS_SLOTS
         self.started_at: str | None = None
@@ -137,6 +138,10 @@ class PersistentSessionManager:
     def live_sessions(self) -> list[str]:
         """Return the ids of the sessions whose programs are followed."""
         return list(self._live)
+
+    def screen_offset(self, session_id: str) -> int:
+        """Return up to where a running session's output is on its screen; raises KeyError."""
+        return self._live[session_id].head
 
     def holder_pid(self, session_id: str) -> int:
         """Return the process that keeps the session's terminal; raises KeyError."""
@@ -282,14 +287,14 @@ class PersistentSessionManager:
             }
         )
         try:
-            identity = await launch_holder(folder, spec, environment)
+            identity = await self._holders.launch(folder, spec, environment)
         except LaunchFailed as error:
             logger.warning("session %s could not be started: %s", session_id, error)
             await self.fail(session_id, f"The program could not be started: {error}")
             self._drop_folder(session_id)
             return
         live = self._new_live(session, Screen(session.cols, session.rows), head=0)
-        await live.connect()
+        await live.connect(self._holders)
         await self._take_over(session, live, identity.child.pid)
 
     def _new_live(self, session: Session, screen: Screen, *, head: int) -> LiveSession:
@@ -308,7 +313,7 @@ class PersistentSessionManager:
         started = await self._log.run(session_rows.first_size, session)
         cols, rows = (kept.cols, kept.rows) if kept else started
         live = self._new_live(session, Screen(cols, rows), head=head)
-        await live.connect()
+        await live.connect(self._holders)
         if kept:
             live.screen.feed(bytes(kept.data))
         data = await self._log.run(event_log.read_output, session_id, begin, head - begin)

@@ -161,4 +161,6 @@ def _why(record: ExitRecord, by: str) -> str:
         if record.code is None
         else f"exited with code {record.code}"
     )
-    return f"Ended on request of {by}: the program {how}." if by else f"The program {how}."
+    if record.cause != "ended":
+        return f"The program {how}."
+    return f"Ended on request{f' of {by}' if by else ''}: the program {how}."

@@ -22,7 +22,7 @@ _FRAME: Final = " \t║│|┃"
 _RULE: Final = re.compile(r"\W{0,4}?[╔╠╚]?═{3,}[╗╣╝]?\W{0,4}")
 _THIN_RULE: Final = re.compile(r"\W{0,4}?[├╟]?[─-]{3,}[┤╢]?\W{0,4}")
 _HEADING: Final = "CHECKPOINT:"
-_ITEM: Final = re.compile(r"(?:[-*\u2022]|\d+[.)])\s+(?P<text>.*)")
+_ITEM: Final = re.compile(r"(?:[-*\u2022]|\d+[.)])\s+(?!Pros:|Cons:)(?P<text>.*)")
 _ANSWER: Final = re.compile(r"\W{0,4}(?P<text>(?:Type\s+[\"\u201c'`]|Select:|YOUR ACTION:).*)")
 _BETWEEN: Final = " ,;-\u2013\u2014"
 
@@ -188,7 +188,7 @@ class CheckpointBox:
     def __init__(self) -> None:
         self._seen: list[Found] = []
 
-    def on_signals(self, signals: Sequence[Signal]) -> list[Report]:  # noqa: ARG002
+    def on_signals(self, signals: Sequence[Signal]) -> list[Report]:
         return []
 
     def on_screen(self, lines: Sequence[str]) -> list[Report]:

@@ -60,7 +60,7 @@ class ProgramStatus:
     def __init__(self) -> None:
         self._records: dict[str, Record] = {}
 
-    def on_screen(self, lines: Sequence[str]) -> list[Report]:  # noqa: ARG002
+    def on_screen(self, lines: Sequence[str]) -> list[Report]:
         return []
 
     def on_signals(self, signals: Sequence[Signal]) -> list[Report]:

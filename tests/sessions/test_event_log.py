@@ -1,0 +1,141 @@
+"""The log: events without gaps, output by offset, whatever way it was archived."""
+
+from pathlib import Path
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sessions_app import event_log
+from sessions_app.event_log import SEGMENT_SIZE, Mark
+from sessions_app.events import EventType, Status
+from sessions_app.exceptions import InvalidTransition
+from sessions_app.holder.spool import SpoolWriter
+from sessions_app.models import OutputSegment, Session, SessionEvent
+
+pytestmark = pytest.mark.django_db
+
+
+def make_session(**details: object) -> Session:
+    session = Session(
+        **{"host": "here", "working_dir": "/tmp", "cols": 80, "rows": 24, "slot": 1, **details}
+    )
+    session.set_command(["cat"])
+    session.save()
+    return session
+
+
+def spool_of(session: Session) -> SpoolWriter:
+    folder = event_log.session_folder(str(session.pk))
+    folder.mkdir(parents=True)
+    return SpoolWriter(str(folder))
+
+
+def append(session: Session, kind: EventType) -> int:
+    return event_log.append_event(str(session.pk), kind, offset=0, fields={}).seq
+
+
+def test_events_are_numbered_from_one_without_gaps() -> None:
+    session = make_session()
+    kinds = [EventType.STARTED, EventType.RESIZED, EventType.RESIZED, EventType.COMPLETED]
+    assert [append(session, kind) for kind in kinds] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("kind", [EventType.RESIZED, EventType.RESUMED, EventType.COMPLETED])
+def test_an_event_that_the_state_does_not_allow_leaves_no_trace(kind: EventType) -> None:
+    session = make_session()
+    with pytest.raises(InvalidTransition):
+        append(session, kind)
+    session.refresh_from_db()
+    assert (session.last_seq, session.status) == (0, Status.IDLE)
+    assert not SessionEvent.objects.exists()
+
+
+def test_a_session_ends_once() -> None:
+    session = make_session()
+    append(session, EventType.STARTED)
+    append(session, EventType.COMPLETED)
+    with pytest.raises(InvalidTransition):
+        append(session, EventType.FAILED)
+
+
+def test_two_active_sessions_cannot_hold_one_slot() -> None:
+    make_session()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        make_session()
+
+
+def test_an_ended_session_keeps_the_slot_it_had() -> None:
+    session = make_session()
+    append(session, EventType.STARTED)
+    append(session, EventType.COMPLETED)
+    make_session()
+    session.refresh_from_db()
+    assert session.slot == 1
+
+
+@given(
+    pieces=st.lists(st.binary(min_size=1, max_size=3 * SEGMENT_SIZE), min_size=1, max_size=6),
+    offset=st.integers(0, 12 * SEGMENT_SIZE),
+    limit=st.integers(1, 4 * SEGMENT_SIZE),
+    archived=st.integers(0, 6),
+)
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_output_reads_the_same_however_much_of_it_is_archived(
+    state_folder: Path, pieces: list[bytes], offset: int, limit: int, archived: int
+) -> None:
+    with transaction.atomic():
+        session = make_session(slot=None)
+        spool, whole = spool_of(session), b"".join(pieces)
+        for number, piece in enumerate(pieces):
+            spool.append(piece)
+            if number < archived:
+                upto = spool.size
+                marks = [Mark(timezone.now(), upto)]
+                assert event_log.archive_output(str(session.pk), upto, marks) == upto
+        offset = min(offset, len(whole))
+        assert event_log.read_output(str(session.pk), offset, limit) == whole[offset:][:limit]
+        assert event_log.output_range(str(session.pk)) == (0, len(whole))
+
+
+def test_archiving_again_changes_nothing(state_folder: Path) -> None:
+    session = make_session()
+    spool_of(session).append(b"hello")
+    for _ in range(3):
+        assert event_log.archive_output(str(session.pk), 5, []) == 5
+    segment = OutputSegment.objects.get()
+    assert (segment.start, segment.end) == (0, 5)
+
+
+def test_a_quiet_program_does_not_leave_a_row_per_second(state_folder: Path) -> None:
+    session = make_session()
+    spool = spool_of(session)
+    for second in range(100):
+        spool.append(b"tick\r\n")
+        event_log.archive_output(str(session.pk), spool.size, [Mark(timezone.now(), spool.size)])
+        assert OutputSegment.objects.count() == 1, second
+    segment = OutputSegment.objects.get()
+    assert [offset for _, offset in segment.timeline] == [6 * n for n in range(1, 101)]
+
+
+def test_a_kept_screen_replaces_the_older_one() -> None:
+    session = make_session()
+    event_log.save_snapshot(str(session.pk), 1, 80, 24, b"old")
+    event_log.save_snapshot(str(session.pk), 2, 90, 30, b"new")
+    kept = event_log.load_snapshot(str(session.pk))
+    assert kept is not None
+    assert (kept.offset, kept.cols, kept.rows, bytes(kept.data)) == (2, 90, 30, b"new")
+
+
+def test_forgetting_a_session_takes_its_whole_log_along(state_folder: Path) -> None:
+    session = make_session()
+    append(session, EventType.STARTED)
+    spool_of(session).append(b"hello")
+    event_log.archive_output(str(session.pk), 5, [])
+    session.delete()
+    assert not SessionEvent.objects.exists()
+    assert not OutputSegment.objects.exists()
