@@ -109,13 +109,17 @@ export class TerminalView {
 
   // Draw as large as fits the box (pixels), between two font sizes.
   scaleInto(box, { least, most, step }) {
-    const { cell, fontSize } = this;
-    if (!(cell.width > 0) || !(box.width > 0)) return;
-    const fits = Math.min(
-      (box.width / (cell.width * this.term.cols)) * fontSize,
-      (box.height / (cell.height * this.term.rows)) * fontSize,
-    );
-    this.fontSize = Math.max(least, Math.min(most, Math.floor(fits / step) * step));
+    if (!(this.cell.width > 0) || !(box.width > 0)) return;
+    const fitting = Math.floor((this.fontSize * this.#roomIn(box)) / step) * step;
+    this.fontSize = Math.max(least, Math.min(most, fitting));
+    // Cells are rounded to whole pixels, so the estimate may be a little too large.
+    while (this.#roomIn(box) < 1 && this.fontSize > least) this.fontSize -= step;
+  }
+
+  // How many times larger it could be drawn.
+  #roomIn({ width, height }) {
+    const { cell, term } = this;
+    return Math.min(width / (cell.width * term.cols), height / (cell.height * term.rows));
   }
 
   get text() {
