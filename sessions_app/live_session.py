@@ -72,6 +72,7 @@ class LiveSession:
         self._news = asyncio.Event()
         self._gone = False
         self._resizes: deque[tuple[int, int, int]] = deque()
+        self._wanted_size = self._size_of_terminal = (screen.cols, screen.rows)
         self._events_in_order = asyncio.Lock()
         self._replies: set[asyncio.Task[None]] = set()
         self._settling: asyncio.Task[None] | None = None
@@ -117,6 +118,7 @@ class LiveSession:
         else:
             self.stalled_changed(self._holder.hello.stalled)
             self.size_changed(self._holder.hello.size)
+            self._size_of_terminal = (self._holder.hello.cols, self._holder.hello.rows)
 
     @property
     def has_holder(self) -> bool:
@@ -131,18 +133,18 @@ class LiveSession:
         await self._to_holder(lambda holder: holder.write(data))
         self._note(self.tracker.typed(data))
 
-    async def resize(self, cols: int, rows: int) -> LifecycleEvent:
-        """Change the size of the terminal and return the event that says so."""
+    async def resize(self, cols: int, rows: int) -> None:
+        """Change the size of the terminal; of several changes at once only the newest is made."""
+        self._wanted_size = (cols, rows)
         async with self._events_in_order:
+            if self._wanted_size == self._size_of_terminal:
+                return
+            cols, rows = self._size_of_terminal = self._wanted_size
             offset = await self._to_holder(lambda holder: holder.resize(cols, rows))
             self._resizes.append((offset, cols, rows))
             self._news.set()
-            return await self._append(
-                EventType.RESIZED,
-                offset=offset,
-                fields={"cols": cols, "rows": rows},
-                changes={"cols": cols, "rows": rows},
-            )
+            size = {"cols": cols, "rows": rows}
+            await self._append(EventType.RESIZED, offset=offset, fields=size, changes=size)
 
     async def end(self, grace: float) -> None:
         """Ask the process tree to end and kill it after `grace` seconds."""

@@ -139,9 +139,10 @@ class PersistentSessionManager:
         """Return the ids of the sessions whose programs are followed."""
         return list(self._live)
 
-    def screen_offset(self, session_id: str) -> int:
-        """Return up to where a running session's output is on its screen; raises KeyError."""
-        return self._live[session_id].head
+    def taken_in(self, session_id: str) -> int:
+        """Return up to which offset a running session's output was taken in; else 0."""
+        live = self._live.get(session_id)
+        return live.head if live else 0
 
     def holder_pid(self, session_id: str) -> int:
         """Return the process that keeps the session's terminal; raises KeyError."""
@@ -191,13 +192,13 @@ class PersistentSessionManager:
         if submit:
             await live.write(b"\r")
 
-    async def resize(self, session_id: str, cols: int, rows: int) -> LifecycleEvent:
+    async def resize(self, session_id: str, cols: int, rows: int) -> None:
         """Give the terminal another size, 1 to 1000 each."""
         for name, value in (("cols", cols), ("rows", rows)):
             if not MIN_SIZE <= value <= MAX_SIZE:
                 sentence = f"A terminal has from {MIN_SIZE} to {MAX_SIZE} {name}, not {value}."
                 raise InvalidRequest(sentence, {name: [sentence]})
-        return await (await self._live_session(session_id)).resize(cols, rows)
+        await (await self._live_session(session_id)).resize(cols, rows)
 
     async def end(self, session_id: str, *, grace: float = 5.0, by: str = "") -> None:
         """Ask the whole process tree to end and kill it after `grace` seconds (0 to 60).
@@ -290,6 +291,7 @@ class PersistentSessionManager:
             identity = await self._holders.launch(folder, spec, environment)
         except LaunchFailed as error:
             logger.warning("session %s could not be started: %s", session_id, error)
+            # A row that holds a slot without a program would be a lie.
             await self.fail(session_id, f"The program could not be started: {error}")
             self._drop_folder(session_id)
             return

@@ -163,8 +163,9 @@ class Viewer:
         # Watched first and read second: what comes in between is in the tail.
         tail = self._fan_out.watch(session_id, self)
         cursor = self._cursors[session_id] = Cursor(session_id, tail, output=output)
-        base, head = await self._fan_out.log.run(event_log.output_range, session_id)
-        tail.lift(head, row.last_seq)
+        base, _ = await self._fan_out.log.run(event_log.output_range, session_id)
+        # Not as far as the spool reaches: that may end inside a character.
+        tail.lift(max(row.output_bytes, get_manager().taken_in(session_id)), row.last_seq)
         if position is None:
             cursor.seq = row.last_seq
             if output and row.last_seq:  # what has not begun has no screen
@@ -203,8 +204,10 @@ class Viewer:
         for row in rows:
             if forgotten is not None:
                 await self._send_json({"type": ServerMessage.UPDATED, "session": row.to_wire()})
-            if self.everything and session_id not in self._cursors and row.is_active:
-                await self._begin(row, Position(seq=0, offset=0), output=self._everything_output)
+            async with self._subscribing:
+                if self.everything and session_id not in self._cursors and row.is_active:
+                    start = Position(seq=0, offset=0)
+                    await self._begin(row, start, output=self._everything_output)
 
     async def _step(self, cursor: Cursor) -> bool:
         """Send one frame; False when there is nothing to send or no room for it."""

@@ -53,14 +53,13 @@ class SessionAdmin(ReadOnlyAdmin):
 
     list_display = (
         "title",
+        "page",
         "status",
-        "slot",
-        "host",
+        "created",
+        "duration",
+        "place",
         "owner",
         "working_dir",
-        "created_at",
-        "duration",
-        "page",
     )
     list_filter = (ActiveFilter, "status", "host", ("owner", admin.RelatedOnlyFieldListFilter))
     list_per_page = 50
@@ -95,6 +94,16 @@ class SessionAdmin(ReadOnlyAdmin):
     def page(self, session: Session) -> SafeString:
         """Link to the session's page."""
         return format_html('<a href="{}">Open</a>', reverse("session", args=[session.pk]))
+
+    @admin.display(description="created", ordering="created_at")
+    def created(self, session: Session) -> str:
+        """Return when it was accepted (UTC), short."""
+        return f"{session.created_at:%Y-%m-%d %H:%M}"
+
+    @admin.display(description="slot", ordering="slot")
+    def place(self, session: Session) -> str:
+        """Return the machine and the slot on it."""
+        return f"{session.host}: {session.slot}" if session.slot else session.host
 
     @admin.display(description="duration", ordering=F("ended_at") - F("started_at"))
     def duration(self, session: Session) -> str:

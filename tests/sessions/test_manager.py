@@ -98,12 +98,12 @@ async def test_the_screen_of_an_ended_session_is_kept(manager: PersistentSession
     assert (await manager.screen(session_id)).lines[0] == "last words"
 
 
-async def test_a_resize_reaches_the_program_and_is_an_event_at_its_offset(
+async def test_a_resize_reaches_the_program_and_is_an_event(
     manager: PersistentSessionManager,
 ) -> None:
     session_id = await manager.create(request("bash", "--norc", "-i"))
-    event = await manager.resize(session_id, 101, 33)
-    assert (event.type, event.fields) == (EventType.RESIZED, {"cols": 101, "rows": 33})
+    await manager.resize(session_id, 101, 33)
+    assert await event_types(session_id) == [EventType.STARTED, EventType.RESIZED]
     await manager.write(session_id, b"stty size\r")
     await shows(manager, session_id, "33 101")
     session = await row(session_id)

@@ -1,5 +1,6 @@
 """What the manager makes of holders that behave in ways real ones rarely do."""
 
+import asyncio
 import itertools
 import sqlite3
 from collections.abc import AsyncIterator
@@ -143,9 +144,27 @@ async def test_a_screen_changes_its_size_exactly_where_the_output_does(
     holder.spool.append(b"x" * 80)
     await manager.resize(session_id, 40, 24)
     holder.print(b"y" * 41)
-    await auntil(lambda: manager.screen_offset(session_id) == 121)
+    await auntil(lambda: manager.taken_in(session_id) == 121)
     lines = (await manager.screen(session_id)).lines
     assert lines[:4] == ["x" * 40, "x" * 40, "y" * 40, "y"]
+
+
+async def test_of_many_resizes_at_once_only_the_newest_is_made(
+    manager: PersistentSessionManager, holders: FakeHolders
+) -> None:
+    session_id, _ = await started(manager, holders)
+    await asyncio.gather(*(manager.resize(session_id, 100, 1 + n) for n in range(1000)))
+    session = await row(session_id)
+    assert (session.cols, session.rows) == (100, 1000)
+    assert session.last_seq <= 4
+
+
+async def test_the_size_it_has_already_is_no_event(
+    manager: PersistentSessionManager, holders: FakeHolders
+) -> None:
+    session_id, _ = await started(manager, holders)
+    await manager.resize(session_id, 80, 24)
+    assert (await row(session_id)).last_seq == 1
 
 
 async def test_a_locked_database_delays_events_but_never_the_live_view(
