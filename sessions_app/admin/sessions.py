@@ -90,7 +90,7 @@ class SessionAdmin(ReadOnlyAdmin):
         """Return its name, or its command."""
         return plain_text(str(session).encode("utf-8", "replace"))[:120]
 
-    @admin.display(description="")
+    @admin.display(description="page")
     def page(self, session: Session) -> SafeString:
         """Link to the session's page."""
         return format_html('<a href="{}">Open</a>', reverse("session", args=[session.pk]))

@@ -53,7 +53,7 @@ def test_every_link_is_another_one_for_the_same_user() -> None:
 @pytest.mark.parametrize(
     ("host", "shown"),
     [
-        ("0.0.0.0", "127.0.0.1"),
+        ("0.0.0.0", "127.0.0.1"),  # noqa: S104  # shown, not bound
         ("::1", "[::1]"),
         ("[::1]", "[::1]"),
         ("::", "[::1]"),
