@@ -141,6 +141,16 @@ class Emulator:
         """Whether the cursor stands on the last column only because that was just filled."""
         return bool(self._terminal.get("cursor_pending_wrap", "bool"))
 
+    def columns_before_cursor(self) -> int:
+        """How many columns the character before the cursor takes; the emulator's own tables say."""
+        x, y = self.cursor
+        if x < 2:
+            return 1
+        cell, wide = ffi.new("GhosttyCell*"), ffi.new("GhosttyCellWide*")
+        check(lib.ghostty_grid_ref_cell(self._terminal.ref(x - 1, y), cell), "cell")
+        check(lib.ghostty_cell_get(cell[0], lib.GHOSTTY_CELL_DATA_WIDE, wide), "wide")
+        return 2 if wide[0] == lib.GHOSTTY_CELL_WIDE_SPACER_TAIL else 1
+
     @property
     def title(self) -> str:
         title = self._terminal.get("title", "GhosttyString")

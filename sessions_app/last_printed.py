@@ -11,7 +11,6 @@ _SEQUENCE: Final = re.compile(
 )
 _CONTROL: Final = re.compile(rb"[\x00-\x1f\x7f]")
 _INVALID: Final = "\ufffd"
-_TWO_COLUMNS: Final = ("W", "F")
 
 
 def last_printed(output: bytes) -> str:
@@ -31,8 +30,3 @@ def last_printed(output: bytes) -> str:
     while start > 0 and unicodedata.combining(text[start]):
         start -= 1
     return text[max(start, 0) :]
-
-
-def columns(character: str) -> int:
-    """How many columns it takes on the screen."""
-    return 2 if unicodedata.east_asian_width(character[0]) in _TWO_COLUMNS else 1

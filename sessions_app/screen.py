@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sessions_app.emulator import Emulator, State
-from sessions_app.last_printed import columns, last_printed
+from sessions_app.last_printed import last_printed
 from sessions_app.screen_marks import Mark, held_back, marks
 from sessions_app.terminal_replies import in_xterm_words
 from sessions_app.terminal_signals import Signal, SignalScanner
@@ -222,7 +222,7 @@ class Screen:
         if not character:
             return b""
         # a cursor that waits to wrap is described by the place of the character under it
-        back = 0 if self._emulator.pending_wrap else columns(character)
+        back = 0 if self._emulator.pending_wrap else self._emulator.columns_before_cursor()
         column = state.pen.column - back
         place = b"\x1b[%d;%dH" % (state.pen.row - above, column)
         return place + character.encode() if column > 0 else b""

@@ -4,7 +4,7 @@ import resource
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sessions_app.screen import Cursor, Screen
@@ -98,6 +98,7 @@ def test_any_bytes_cut_anywhere_are_taken_and_come_to_the_same(output: bytes, si
 
 
 @given(output=OUTPUT, sizes=st.lists(st.tuples(st.integers(1, 60), st.integers(1, 20)), max_size=3))
+@example(output=" \U00040000".encode(), sizes=[])
 @settings(max_examples=150, deadline=None)
 def test_any_snapshot_can_be_fed_to_a_new_screen(
     output: bytes, sizes: list[tuple[int, int]]

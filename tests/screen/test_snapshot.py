@@ -29,6 +29,7 @@ CASES: dict[str, tuple[list[Chunk], list[Chunk]]] = {
     "saved cursor, SCO": ([b"abc\x1b[s\x1b[3;5Hxyz"], [b"\x1b[uR"]),
     "saved charset": ([b"abc\x1b(0\x1b7\x1b(B\x1b[3;5Hxyz"], [b"\x1b8qqq"]),
     "cursor saved twice": ([b"\x1b7abc\x1b7def\x1b7\x1b[3;5Hxyz"], [b"\x1b8R"]),
+    "saved while waiting to wrap": ([b"12345678901234567890\x1b7\x1b[2J\x1b[H"], [b"x"]),
     "tab stops": ([b"\x1b[3g\x1b[5G\x1bH\x1b[12G\x1bH\r"], [b"a\tb\tc"]),
     "no tab stops": ([b"\x1b[3g"], [b"\ra\tb"]),
     "alternate screen": ([b"one\r\ntwo\x1b[?1049hALT"], [b"more\x1b[?1049lback"]),
@@ -65,6 +66,10 @@ CASES: dict[str, tuple[list[Chunk], list[Chunk]]] = {
     "taller with scrollback": ([TWENTY_LINES, (20, 10)], [b"x"]),
     "alternate resized": ([b"one\r\ntwo\x1b[?1049hALT", (30, 8)], [b"x\x1b[?1049lback"]),
     "alternate resized after": ([b"one\r\ntwo\x1b[?1049hALT"], [(30, 8), b"x\x1b[?1049lback"]),
+    "scrollback hidden, then taller": (
+        [TWENTY_LINES + b"\x1b[?1049hALT", (20, 10)],
+        [b"x\x1b[?1049lback"],
+    ),
     "cut inside CSI": ([b"a\x1b[3"], [b"1mred"]),
     "cut inside OSC": ([b"a\x1b]0;ti"], [b"tle\x07b"]),
     "cut inside the end of OSC": ([b"a\x1b]0;ti\x1b"], [b"\\b"]),
