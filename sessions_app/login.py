@@ -13,7 +13,6 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import urlencode
-from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST
 
 from sessions_app.credentials import LoginLink
@@ -59,7 +58,6 @@ class LoginView(auth_views.LoginView):
 
 
 @login_not_required
-@csrf_protect
 @require_POST
 def redeem_link(request: HttpRequest) -> HttpResponseBase:
     """Log the browser in whose page read a one-time link's `token`: 204, 400 or 429."""
