@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-
-from django.http import HttpResponse
+from typing import Protocol
 
 VOID = frozenset({"link", "meta", "input", "img", "br", "hr", "use"})
 
@@ -72,7 +71,15 @@ class _Builder(HTMLParser):
         self.open[-1].parts.append(data)
 
 
-def read(response: HttpResponse) -> Element:
+class Answer(Protocol):
+    """What a view or the test client answers."""
+
+    @property
+    def content(self) -> bytes:
+        """The body."""
+
+
+def read(response: Answer) -> Element:
     """Parse a page; every element must be closed where it was opened."""
     builder = _Builder()
     builder.feed(re.sub(r"(<(?:path|circle|rect)[^>]*)/>", "", response.content.decode()))
