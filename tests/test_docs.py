@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from sessions_app.events import ClientMessage, CloseCode, EventType, ServerMessage, Status
+
 PROJECT = Path(__file__).resolve().parents[1]
 
 
@@ -71,3 +73,16 @@ def test_links_between_the_pages_lead_somewhere() -> None:
     ]
 
     assert dead == []
+
+
+@pytest.mark.parametrize("name", sorted([*EventType, *ClientMessage, *ServerMessage, *Status]))
+def test_the_api_page_names_every_event_message_and_status(name: str) -> None:
+    page = (PROJECT / "docs/api.md").read_text(encoding="utf-8")
+    assert re.search(rf"[`\"]{re.escape(name)}[`\"]", page)
+
+
+@pytest.mark.parametrize(
+    "code", [value for name, value in vars(CloseCode).items() if name.isupper()]
+)
+def test_the_api_page_names_every_close_code(code: int) -> None:
+    assert str(code) in (PROJECT / "docs/api.md").read_text(encoding="utf-8")
