@@ -63,7 +63,10 @@ def start_once(project: Path, state: Path) -> float:
         return time.monotonic() - began
     finally:
         server.send_signal(signal.SIGINT)
-        server.wait(timeout=30)
+        try:
+            server.wait(timeout=30)
+        finally:
+            server.kill()
 
 
 def free_port() -> int:

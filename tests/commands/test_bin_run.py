@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
@@ -126,6 +127,28 @@ def test_ctrl_c_stops_it_without_an_outcry(started: Started) -> None:
 
     assert started.process.wait(timeout=15) == 0
     assert "Traceback" not in started.output.read_text()
+
+
+def test_it_stops_at_once_while_requests_are_under_way(started: Started) -> None:
+    def ask_until_it_is_gone() -> None:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            while True:
+                started.get("/health")
+
+    askers = [threading.Thread(target=ask_until_it_is_gone) for _ in range(8)]
+    for asker in askers:
+        asker.start()
+    for _ in range(20):
+        started.get("/health")
+
+    started.process.send_signal(signal.SIGTERM)
+
+    try:
+        assert started.process.wait(timeout=10) in {0, -signal.SIGTERM}
+    finally:
+        started.process.kill()
+        for asker in askers:
+            asker.join()
 
 
 def test_a_second_start_says_that_it_runs_and_prints_another_link(started: Started) -> None:
