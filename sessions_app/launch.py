@@ -85,10 +85,8 @@ def check_launch(request: LaunchRequest, environment: Mapping[str, str]) -> Laun
     return replace(request, argv=argv, working_dir=str(folder))
 
 
-def child_environment(
-    inherited: Mapping[str, str], passed: Sequence[str], extra: Mapping[str, str]
-) -> dict[str, str]:
-    """Return a clean environment: basic variables, those that match `passed`, then `extra`.
+def child_environment(inherited: Mapping[str, str], passed: Sequence[str]) -> dict[str, str]:
+    """Return a clean environment: basic variables, and those that match `passed`.
 
     Variables of the harness itself are never inherited; they hold what is not the program's.
     """
@@ -108,7 +106,7 @@ def child_environment(
         if not name.startswith("HARNESS_")
         and any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
     }
-    return {**environment, "TERM": "xterm-256color", "COLORTERM": "truecolor", **extra}
+    return {**environment, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
 
 
 def _refusal(name: str, sentence: str) -> InvalidRequest:

@@ -6,22 +6,18 @@ One per state folder. It lives in the server's event loop; code in threads reach
 """
 
 import asyncio
-import fcntl
 import logging
 import os
 import shutil
 from collections.abc import Callable, Coroutine
 from contextvars import Context
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 from django.conf import settings
 from django.utils import timezone
 
-from sessions_app import event_log, recovery, session_rows
+from sessions_app import event_log, program, recovery, session_rows
 from sessions_app.archiver import Archiver
-from sessions_app.credentials import session_token
 from sessions_app.database_threads import DatabaseThreads
 from sessions_app.events import (
     MAX_SIZE,
@@ -37,20 +33,20 @@ from sessions_app.exceptions import (
     InvalidTransition,
     ManagerUnavailable,
     SessionNotRunning,
-    StateFolderInUse,
 )
 from sessions_app.holder_client import (
-    HolderSpec,
     LaunchFailed,
     read_exit_record,
     read_identity,
 )
 from sessions_app.holders import Holders, ProcessHolders
-from sessions_app.launch import LaunchRequest, check_launch, child_environment
+from sessions_app.launch import LaunchRequest, check_launch
 from sessions_app.live_session import LiveSession
 from sessions_app.models import Session
 from sessions_app.screen import Screen
+from sessions_app.screen_state import ScreenState, screen_state
 from sessions_app.signals import session_event
+from sessions_app.state_lock import lock_state_folder
 
 logger = logging.getLogger(__name__)
 
@@ -59,19 +55,6 @@ RETRY_SECONDS = 0.5
 MAX_GRACE_SECONDS = 60.0
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScreenState:
-    """A session's screen: `lines` as text, `ansi` draws it, `offset` is the output it includes."""
-
-    cols: int
-    rows: int
-    cursor_x: int
-    cursor_y: int
-    lines: list[str]
-    ansi: bytes
-    offset: int
 
 
 class PersistentSessionManager:
@@ -88,6 +71,7 @@ class PersistentSessionManager:
         self._archiver = Archiver(self._log)
         self._live: dict[str, LiveSession] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._typing: set[asyncio.Task[None]] = set()
         self._slot_freed = asyncio.Event()
         self._lock: int | None = None
 
@@ -110,7 +94,7 @@ class PersistentSessionManager:
 
     async def stop(self) -> None:
         """Let go of everything; the programs go on without us."""
-        for task in list(self._tasks):
+        for task in (*self._tasks, *self._typing):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._archiver.flush_all()
@@ -168,7 +152,7 @@ class PersistentSessionManager:
         Raises InvalidRequest or NoFreeSlot. A program that cannot be executed after all leaves a
         session that is `failed` and says why.
         """
-        request = check_launch(request, self._environment({}))
+        request = check_launch(request, program.base_environment())
         session = await self._log.run(session_rows.accept, request, self.host, self.slots)
         await self._announce(SessionChanged(session_id=str(session.pk)))
         if session.slot is not None:
@@ -176,21 +160,35 @@ class PersistentSessionManager:
             await asyncio.shield(self._own(self._launch(session), f"launch-{session.pk}"))
         return str(session.pk)
 
-    async def write(self, session_id: str, data: bytes) -> None:
-        """Type raw bytes; returns when the program's terminal has taken them."""
-        await (await self._live_session(session_id)).write(data)
+    async def write(self, session_id: str, data: bytes, *, patience: float | None = None) -> None:
+        """Type raw bytes; returns when the program's terminal has taken them.
 
-    async def type_text(self, session_id: str, text: str, *, submit: bool) -> None:
+        After `patience` seconds it returns all the same: the bytes wait for the program to read.
+        """
+        live = await self._live_session(session_id)
+        typing = asyncio.create_task(live.write(data), name=f"type-{session_id}")
+        self._typing.add(typing)
+        typing.add_done_callback(self._typed)
+        done, _ = await asyncio.wait({typing}, timeout=patience)
+        if done:
+            typing.result()
+
+    def _typed(self, typing: asyncio.Task[None]) -> None:
+        self._typing.discard(typing)
+        if not typing.cancelled():
+            typing.exception()  # who typed has been told, or did not want to wait for it
+
+    async def type_text(
+        self, session_id: str, text: str, *, submit: bool, patience: float | None = None
+    ) -> None:
         """Type text as a person would: pasted as one piece where the program asked for that."""
         live = await self._live_session(session_id)
         data = text.replace("\r\n", "\r").replace("\n", "\r").encode()
         if live.screen.bracketed_paste:
             # The end mark inside the text would let the rest of it through as keys.
             data = b"\x1b[200~" + data.replace(b"\x1b", b"") + b"\x1b[201~"
-        if text:
-            await live.write(data)
-        if submit:
-            await live.write(b"\r")
+        keys = (data if text else b"") + (b"\r" if submit else b"")
+        await self.write(session_id, keys, patience=patience)
 
     async def resize(self, session_id: str, cols: int, rows: int) -> None:
         """Give the terminal another size, 1 to 1000 each."""
@@ -226,14 +224,14 @@ class PersistentSessionManager:
         """Return the screen as it stands now, or as it stood when the session ended."""
         live = self._live.get(session_id)
         if live is not None:
-            return _screen_state(live.screen, live.head)
+            return screen_state(live.screen, live.head)
         session = await self._log.run(session_rows.get, session_id)
         kept = await self._log.run(event_log.load_snapshot, session_id)
         if kept is None:
-            return _screen_state(Screen(session.cols, session.rows), 0)
+            return screen_state(Screen(session.cols, session.rows), 0)
         screen = Screen(kept.cols, kept.rows)
         screen.feed(bytes(kept.data))
-        return _screen_state(screen, kept.offset)
+        return screen_state(screen, kept.offset)
 
     async def rename(self, session_id: str, name: str) -> None:
         """Give the session another name; the empty one takes the name away."""
@@ -264,31 +262,15 @@ class PersistentSessionManager:
             while session := await self._log.run(session_rows.claim, self.host, self.slots):
                 await self._launch(session)
 
-    def _environment(self, extra: dict[str, str]) -> dict[str, str]:
-        return child_environment(settings.HARNESS_INHERITED_ENV, settings.HARNESS_PASS_ENV, extra)
-
     async def _launch(self, session: Session) -> None:
         """Start the program of a row that holds a slot."""
         session_id = str(session.pk)
-        folder = event_log.session_folder(session_id)
-        spec = HolderSpec(
-            session_id=session_id,
-            argv=session.command,
-            cwd=session.working_dir,
-            cols=session.cols,
-            rows=session.rows,
-            epoch=session.epoch,
-        )
-        environment = self._environment(
-            {
-                **session.environment,
-                "HARNESS_URL": f"http://{settings.HARNESS_HOST}:{settings.HARNESS_PORT}",
-                "HARNESS_SESSION_ID": session_id,
-                "HARNESS_SESSION_TOKEN": session_token(session_id, session.epoch),
-            }
-        )
         try:
-            identity = await self._holders.launch(folder, spec, environment)
+            identity = await self._holders.launch(
+                event_log.session_folder(session_id),
+                program.holder_spec(session),
+                program.environment_of(session),
+            )
         except LaunchFailed as error:
             logger.warning("session %s could not be started: %s", session_id, error)
             # A row that holds a slot without a program would be a lie.
@@ -392,39 +374,6 @@ class PersistentSessionManager:
         for receiver, outcome in await session_event.asend_robust(type(self), event=event):
             if isinstance(outcome, Exception):
                 logger.error("%s failed on an event", receiver, exc_info=outcome)
-
-
-def lock_state_folder(folder: Path) -> int:
-    """Return the descriptor that holds the folder's lock; raises StateFolderInUse.
-
-    The lock goes with the process, so a server that crashed leaves none behind.
-    """
-    descriptor = os.open(folder / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
-        os.close(descriptor)
-        raise StateFolderInUse(
-            f"Another server (process {holder or 'unknown'}) already works on {folder}. "
-            "Use that one, stop it first, or set HARNESS_STATE_DIR to another folder."
-        ) from None
-    os.truncate(descriptor, 0)
-    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-    return descriptor
-
-
-def _screen_state(screen: Screen, offset: int) -> ScreenState:
-    cursor = screen.cursor()
-    return ScreenState(
-        cols=screen.cols,
-        rows=screen.rows,
-        cursor_x=cursor.x,
-        cursor_y=cursor.y,
-        lines=screen.text(),
-        ansi=screen.snapshot(),
-        offset=offset,
-    )
 
 
 _manager: PersistentSessionManager | None = None

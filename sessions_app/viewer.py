@@ -24,7 +24,8 @@ from sessions_app.events import (
 from sessions_app.exceptions import SessionNotFound
 from sessions_app.fanout import EventFrame, FanOut, Tail
 from sessions_app.models import Session
-from sessions_app.session_manager import ScreenState, get_manager
+from sessions_app.screen_state import ScreenState
+from sessions_app.session_manager import get_manager
 
 # Output that was sent and not acknowledged, per session, for clients that acknowledge.
 WINDOW_BYTES = 256 * 1024

@@ -10,7 +10,7 @@ from django.utils import timezone
 from sessions_app import event_log, session_rows
 from sessions_app.events import EventType, LifecycleEvent, iso
 from sessions_app.launch import LaunchRequest, check_launch
-from sessions_app.session_manager import ScreenState
+from sessions_app.screen_state import ScreenState
 
 
 class FakeManager:
@@ -57,11 +57,13 @@ class FakeManager:
         session = await sync_to_async(session_rows.accept)(request, "test-host", self.slots)
         return str(session.pk)
 
-    async def write(self, session_id: str, data: bytes) -> None:
+    async def write(self, session_id: str, data: bytes, *, patience: float | None = None) -> None:
         """Note it."""
         self.calls.append(("write", session_id, data))
 
-    async def type_text(self, session_id: str, text: str, *, submit: bool) -> None:
+    async def type_text(
+        self, session_id: str, text: str, *, submit: bool, patience: float | None = None
+    ) -> None:
         """Note it."""
         self.calls.append(("type_text", session_id, text, submit))
 

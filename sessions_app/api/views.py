@@ -17,6 +17,8 @@ from sessions_app.launch import LaunchRequest, parse_command
 from sessions_app.models import Session, SessionQuerySet
 
 PROJECT_SESSIONS = 1000
+# A program that does not read its input keeps nobody waiting: what was typed is queued for it.
+PATIENCE_SECONDS = 2.0
 
 _START_EXAMPLES = [
     OpenApiExample("A shell", {"command": "bash -l", "workingDir": "~"}, request_only=True),
@@ -141,11 +143,15 @@ class InputView(ApiView):
         key = str(session_id)
         if "data" in typed:
             data = typed["data"].encode()
-            session_manager.call_manager(lambda manager: manager.write(key, data))
+            session_manager.call_manager(
+                lambda manager: manager.write(key, data, patience=PATIENCE_SECONDS)
+            )
         else:
             text, submit = typed["text"], typed["submit"]
             session_manager.call_manager(
-                lambda manager: manager.type_text(key, text, submit=submit)
+                lambda manager: manager.type_text(
+                    key, text, submit=submit, patience=PATIENCE_SECONDS
+                )
             )
         return _done(key, status.HTTP_202_ACCEPTED)
 

@@ -122,23 +122,29 @@ async def test_viewers_get_every_byte_and_event_although_the_layer_loses_message
     }
     alice = await User.objects.acreate(username="alice")
     await lifecycle.start()
+    try:
+        await every_byte_and_event_reach(alice)
+    finally:
+        await end_everything()
+        await lifecycle.stop()
+
+
+async def every_byte_and_event_reach(user: User) -> None:
     manager = get_manager()
     communicator = WebsocketCommunicator(SessionConsumer.as_asgi(), "/ws")
-    communicator.scope["user"] = alice
+    communicator.scope["user"] = user
     await communicator.connect()
     script = "for n in 1 2 3 4 5; do seq $((n*1000)) $((n*1000+999)); sleep 0.05; done"
     await manager.create(LaunchRequest(argv=["bash", "-c", script], working_dir="/tmp"))
     received: list[dict[str, Any]] = []
     while not received or received[-1]["type"] != "session:completed":
-        received.append(await communicator.receive_json_from(5))
+        received.append(await communicator.receive_json_from(20))
     outputs = [m for m in received if m["type"] == "session:output" and not m.get("replay")]
     replayed = [m for m in received if m.get("replay")]
     begin = replayed[0]["nextOffset"] if replayed else 0
     expected = "".join(f"{n}\r\n" for n in range(1000, 6000))
     assert "".join(m["data"] for m in outputs) == expected[begin:]
     await communicator.disconnect()
-    await end_everything()
-    await lifecycle.stop()
 
 
 async def test_one_subscription_serves_all_viewers_of_a_process(

@@ -23,8 +23,8 @@ from sessions_app.models import OutputSegment, Session
 from sessions_app.session_manager import (
     PersistentSessionManager,
     get_manager,
-    lock_state_folder,
 )
+from sessions_app.state_lock import lock_state_folder
 from tests.waiting_for import auntil
 
 
@@ -295,6 +295,15 @@ async def test_text_is_pasted_as_one_piece_where_the_program_asked_for_that(
     await manager.type_text(session_id, "one\ntwo", submit=True)
     await ended(session_id)
     assert rb"b'\x1b[200~one\rtwo\x1b[201~\r'" in await output(session_id)
+
+
+async def test_a_program_that_does_not_read_keeps_nobody_waiting(
+    manager: PersistentSessionManager,
+) -> None:
+    sleepy = "import time,tty; tty.setraw(0); print('deaf'); time.sleep(99)"
+    session_id = await manager.create(request(sys.executable, "-c", sleepy))
+    await shows(manager, session_id, "deaf")
+    await asyncio.wait_for(manager.write(session_id, b"x" * 100_000, patience=0.1), 5)
 
 
 async def test_a_second_manager_on_the_same_state_folder_is_refused(
