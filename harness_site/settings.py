@@ -5,6 +5,8 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
+
 from harness_site import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -13,7 +15,10 @@ VERSION = "0.1.0"
 
 def _private_folder(path: Path) -> Path:
     """Create the folder for this user alone (0700)."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(f"HARNESS_STATE_DIR: {error.strerror}: {path}") from error
     if path.stat().st_uid == os.getuid():
         path.chmod(0o700)
     return path

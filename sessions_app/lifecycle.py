@@ -6,6 +6,7 @@ when it begins to run and before it shuts down.
 
 import asyncio
 import logging
+import os
 import sys
 from typing import Any, Protocol
 
@@ -138,8 +139,16 @@ def start_with_reactor() -> None:
     def end() -> Any:
         return Deferred.fromFuture(loop.create_task(stop(), name="stop-server"))
 
+    def leave() -> None:
+        """End without waiting for threads: those that ask the stopped loop would never return."""
+        logger.info("stopped; programs go on running")
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(0)
+
     reactor.callWhenRunning(begin)
     reactor.addSystemEventTrigger("before", "shutdown", end)
+    reactor.addSystemEventTrigger("after", "shutdown", leave)
 
 
 async def _start_or_exit() -> None:

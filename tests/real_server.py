@@ -160,6 +160,8 @@ class RealServer:
 
     def end_sessions(self) -> None:
         """End every session and wait until no program is left."""
-        for session in self.request("GET", "/api/sessions?status=running&limit=1000"):
+        for session in self.request(
+            "GET", "/api/sessions?status=running,waiting_checkpoint&limit=1000"
+        ):
             self.request("POST", f"/api/sessions/{session['id']}/end", {"grace": 0})
         until(lambda: not list((self.state / "sessions").glob("*")), timeout=20)

@@ -17,4 +17,6 @@ STORAGES = {
     # Pages are rendered without a collected manifest.
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+STATIC_ROOT = HARNESS_STATE_DIR / "static"  # noqa: F405  # one of the settings imported above
+STATIC_ROOT.mkdir()
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
