@@ -4,7 +4,7 @@ Pages only look: whatever is done on them goes through the REST interface or the
 """
 
 import uuid
-from typing import Any, cast
+from typing import Any
 
 from django.conf import settings
 from django.core.paginator import Page, Paginator
@@ -21,8 +21,7 @@ ROWS_PER_PAGE = 50
 
 def _visible(request: HttpRequest) -> SessionQuerySet:
     """Return the sessions that this user may see, owners fetched along."""
-    sessions = Session.objects.visible_to(request.user)
-    return cast("SessionQuerySet", sessions.select_related("owner"))
+    return Session.objects.visible_to(request.user).select_related("owner")
 
 
 def _slots(alive: list[Session]) -> list[dict[str, Any]]:

@@ -43,7 +43,10 @@ _BASIC_VARIABLES = (
 
 @dataclass(frozen=True, kw_only=True)
 class LaunchRequest:
-    """What somebody wants to run; `owner_id` is the user's key, `environment` extra variables."""
+    """What somebody wants to run; `owner_id` is the user's key, `environment` extra variables.
+
+    Of an owner's requests with the same `idempotency_key` only the first starts something.
+    """
 
     argv: list[str]
     working_dir: str
@@ -53,6 +56,7 @@ class LaunchRequest:
     environment: dict[str, str] = field(default_factory=dict)
     queue: bool = False
     owner_id: int | None = None
+    idempotency_key: str | None = None
 
 
 def parse_command(command: str | Sequence[str]) -> list[str]:

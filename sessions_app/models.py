@@ -114,6 +114,10 @@ class Session(models.Model):
     environment = models.JSONField(
         default=dict, blank=True, help_text="Extra variables; forgotten once the program runs."
     )
+    # Null, not "": only null may stand in many rows of a unique constraint.
+    idempotency_key = models.CharField(  # noqa: DJ001
+        max_length=255, null=True, blank=True, help_text="Of the request that started it."
+    )
     pid = models.PositiveIntegerField(null=True, blank=True)
     cols = models.PositiveSmallIntegerField()
     rows = models.PositiveSmallIntegerField()
@@ -140,6 +144,9 @@ class Session(models.Model):
                 fields=["host", "slot"],
                 condition=Q(status__in=sorted(ACTIVE)),
                 name="one_active_session_per_slot",
+            ),
+            models.UniqueConstraint(
+                fields=["owner", "idempotency_key"], name="a_repeated_start_starts_once"
             ),
             models.CheckConstraint(
                 condition=Q(status__in=sorted(Status)), name="session_status_is_known"

@@ -72,6 +72,7 @@ class PersistentSessionManager:
         self._live: dict[str, LiveSession] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._typing: set[asyncio.Task[None]] = set()
+        self._launching: dict[str, asyncio.Task[None]] = {}
         self._slot_freed = asyncio.Event()
         self._lock: int | None = None
 
@@ -149,16 +150,24 @@ class PersistentSessionManager:
     async def create(self, request: LaunchRequest) -> str:
         """Start a session, or queue it when asked to, and return its id.
 
-        Raises InvalidRequest or NoFreeSlot. A program that cannot be executed after all leaves a
+        Raises InvalidRequest or NoFreeSlot. A repeated request (see LaunchRequest) returns what the
+        first one started. A program that cannot be executed after all leaves a
         session that is `failed` and says why.
         """
         request = check_launch(request, program.base_environment())
-        session = await self._log.run(session_rows.accept, request, self.host, self.slots)
-        await self._announce(SessionChanged(session_id=str(session.pk)))
-        if session.slot is not None:
+        session, is_new = await self._log.run(session_rows.accept, request, self.host, self.slots)
+        session_id = str(session.pk)
+        if is_new:
+            await self._announce(SessionChanged(session_id=session_id))
+            if session.slot is not None:
+                self._launching[session_id] = self._own(
+                    self._launch(session), f"launch-{session_id}"
+                )
+        if launching := self._launching.get(session_id):
             # Shielded: whoever asked may go away, the program is started all the same.
-            await asyncio.shield(self._own(self._launch(session), f"launch-{session.pk}"))
-        return str(session.pk)
+            await asyncio.shield(launching)
+            self._launching.pop(session_id, None)
+        return session_id
 
     async def write(self, session_id: str, data: bytes, *, patience: float | None = None) -> None:
         """Type raw bytes; returns when the program's terminal has taken them.

@@ -34,9 +34,14 @@ def get(session_id: str) -> Session:
     return session
 
 
-def accept(request: LaunchRequest, host: str, slots: int) -> Session:
-    """Store a new session that holds a slot, or is queued if it may be; raises NoFreeSlot."""
+def accept(request: LaunchRequest, host: str, slots: int) -> tuple[Session, bool]:
+    """Store a new session that holds a slot, or is queued if it may be; raises NoFreeSlot.
+
+    A repeated request gets the session that it has started already, and False.
+    """
     with transaction.atomic():
+        if known := _started_by(request):
+            return known, False
         waiting_before = Session.objects.on_host(host).queued().exists()
         slot = None if waiting_before and request.queue else _free_slot(host, slots)
         if slot is None and not request.queue:
@@ -52,10 +57,19 @@ def accept(request: LaunchRequest, host: str, slots: int) -> Session:
             environment=request.environment,
             cols=request.cols,
             rows=request.rows,
+            idempotency_key=request.idempotency_key,
         )
         session.set_command(request.argv)
         session.save(force_insert=True)
-    return session
+    return session, True
+
+
+def _started_by(request: LaunchRequest) -> Session | None:
+    if request.idempotency_key is None:
+        return None
+    return Session.objects.filter(
+        owner_id=request.owner_id, idempotency_key=request.idempotency_key
+    ).first()
 
 
 def claim(host: str, slots: int) -> Session | None:

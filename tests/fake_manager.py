@@ -54,7 +54,7 @@ class FakeManager:
         """Store the row."""
         request = check_launch(request, {"PATH": os.defpath})
         self.launched.append(request)
-        session = await sync_to_async(session_rows.accept)(request, "test-host", self.slots)
+        session, _ = await sync_to_async(session_rows.accept)(request, "test-host", self.slots)
         return str(session.pk)
 
     async def write(self, session_id: str, data: bytes, *, patience: float | None = None) -> None:

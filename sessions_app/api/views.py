@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import reverse
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,12 +13,16 @@ from sessions_app import event_log, session_manager
 from sessions_app.api import serializers as wire
 from sessions_app.api.base import ApiView, answers, validated
 from sessions_app.api.pagination import Cursor, next_link, page
+from sessions_app.exceptions import InvalidRequest
 from sessions_app.launch import LaunchRequest, parse_command
 from sessions_app.models import Session, SessionQuerySet
 
 PROJECT_SESSIONS = 1000
 # A program that does not read its input keeps nobody waiting: what was typed is queued for it.
 PATIENCE_SECONDS = 2.0
+
+IDEMPOTENCY_KEY = "Idempotency-Key"
+MAX_KEY = 255
 
 _START_EXAMPLES = [
     OpenApiExample("A shell", {"command": "bash -l", "workingDir": "~"}, request_only=True),
@@ -57,8 +61,10 @@ class SessionsView(ApiView):
     @extend_schema(
         operation_id="sessions_start",
         summary="Start a session",
-        description="Without a free slot 409 `no-free-slot`, or with `queue` status `idle`.",
+        description="Without a free slot 409 `no-free-slot`, or with `queue` status `idle`. "
+        "A repeat with the same `Idempotency-Key` starts nothing and answers with that session.",
         request=wire.StartSerializer,
+        parameters=[OpenApiParameter(IDEMPOTENCY_KEY, str, OpenApiParameter.HEADER)],
         examples=_START_EXAMPLES,
         responses=answers({201: wire.SessionSerializer}, 409, 413, 415),
     )
@@ -74,11 +80,21 @@ class SessionsView(ApiView):
             environment=wanted["env"],
             queue=wanted["queue"],
             owner_id=request.user.pk,
+            idempotency_key=idempotency_key(request),
         )
         session_id = session_manager.call_manager(lambda manager: manager.create(launch))
         session = self.session(request, UUID(session_id))
         where = reverse("api-session", args=[session.pk])
         return Response(session.to_wire(), status.HTTP_201_CREATED, headers={"Location": where})
+
+
+def idempotency_key(request: Request) -> str | None:
+    """Return the request's key, None if it has none; raises InvalidRequest."""
+    key: str | None = request.headers.get(IDEMPOTENCY_KEY)
+    if key is not None and not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
+        sentence = f"The {IDEMPOTENCY_KEY} must be 1 to {MAX_KEY} printable ASCII characters."
+        raise InvalidRequest(sentence)
+    return key
 
 
 def _narrowed(sessions: SessionQuerySet, query: dict[str, Any]) -> SessionQuerySet:

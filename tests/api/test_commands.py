@@ -199,3 +199,27 @@ def test_the_screen_is_read_as_text_and_as_what_draws_it(
         "ansi": "\ufffd$ ",
         "offset": 2,
     }
+
+
+def start_with_key(api: Client, key: str) -> Any:
+    return api.post(
+        "/api/sessions",
+        json.dumps({"command": "cat"}),
+        "application/json",
+        headers={"Idempotency-Key": key},
+    )
+
+
+def test_a_repeated_start_is_answered_with_the_first_session(
+    api: Client, fake_manager: FakeManager
+) -> None:
+    first, again = start_with_key(api, "first-try"), start_with_key(api, "first-try")
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.json()["id"] == again.json()["id"]
+    assert start_with_key(api, "another").json()["id"] != first.json()["id"]
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "\x01"])
+def test_an_unusable_key_is_refused(api: Client, fake_manager: FakeManager, key: str) -> None:
+    assert start_with_key(api, key).status_code == 400
+    assert fake_manager.launched == []

@@ -155,6 +155,14 @@ async def test_racing_starts_never_share_a_slot(manager: PersistentSessionManage
     assert {(await row(one)).slot for one in started} == set(range(1, manager.slots + 1))
 
 
+async def test_a_repeated_start_starts_once(manager: PersistentSessionManager) -> None:
+    wanted = request("cat", idempotency_key="k1")
+    ids = await asyncio.gather(*(manager.create(wanted) for _ in range(10)))
+    assert len(set(ids)) == 1
+    assert (await row(ids[0])).status == Status.RUNNING
+    assert await manager.create(request("cat", idempotency_key="k2")) not in ids
+
+
 async def test_a_queued_session_can_be_taken_out_of_the_queue(
     manager: PersistentSessionManager,
 ) -> None:
