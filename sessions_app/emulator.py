@@ -87,7 +87,6 @@ class Emulator:
         # the library's own limit is 10,000 bytes
         self._set("SCROLLBACK_MAX_BYTES", "size_t*", _SCROLLBACK_BYTES)
         self._scrollback_lines = scrollback_lines
-        self._rewrapped = False
         self._keep_scrollback(cols)
         self._set("CONTINUATION_MAX_BYTES", "size_t*", _LONGEST_UNFINISHED)
         # nobody sees pictures or asks for what was copied: no memory for them
@@ -116,7 +115,6 @@ class Emulator:
             self._terminal.feed(data)
 
     def resize(self, cols: int, rows: int) -> None:
-        self._rewrapped = self._rewrapped or cols != self.size[0]
         self._terminal.resize(cols, rows)
         self._keep_scrollback(cols)
 
@@ -141,15 +139,19 @@ class Emulator:
         """Whether the cursor stands on the last column only because that was just filled."""
         return bool(self._terminal.get("cursor_pending_wrap", "bool"))
 
-    def columns_before_cursor(self) -> int:
-        """How many columns the character before the cursor takes; the emulator's own tables say."""
+    def last_cell(self) -> tuple[str, int]:
+        """The character before the cursor, without what combines with it, and its column from 1."""
         x, y = self.cursor
-        if x < 2:
-            return 1
-        cell, wide = ffi.new("GhosttyCell*"), ffi.new("GhosttyCellWide*")
-        check(lib.ghostty_grid_ref_cell(self._terminal.ref(x - 1, y), cell), "cell")
-        check(lib.ghostty_cell_get(cell[0], lib.GHOSTTY_CELL_DATA_WIDE, wide), "wide")
-        return 2 if wide[0] == lib.GHOSTTY_CELL_WIDE_SPACER_TAIL else 1
+        x = max(x - (not self.pending_wrap), 0)
+        if self._cell(x, y, "WIDE", "GhosttyCellWide") == lib.GHOSTTY_CELL_WIDE_SPACER_TAIL:
+            x -= 1
+        return chr(self._cell(x, y, "CODEPOINT", "uint32_t")), x + 1
+
+    def _cell(self, x: int, y: int, fact: str, kind: str) -> Any:
+        cell, value = ffi.new("GhosttyCell*"), ffi.new(f"{kind}*")
+        check(lib.ghostty_grid_ref_cell(self._terminal.ref(x, y), cell), "cell")
+        check(lib.ghostty_cell_get(cell[0], getattr(lib, f"GHOSTTY_CELL_DATA_{fact}"), value), fact)
+        return value[0]
 
     @property
     def title(self) -> str:
@@ -185,7 +187,7 @@ class Emulator:
         rows = self.scrollback_rows + self.size[1]
         everything = self._rows_selected(0, rows)
         content, row_by_row = self._format(everything, unwrap=True), self._format(everything)
-        if self._rewrapped and not self._is_drawn_by(content, everything):
+        if content != row_by_row and not self._is_drawn_by(content, everything):
             content = row_by_row
         # the formatter leaves out blank rows at the bottom: without them the screen would slip
         drawn_rows = row_by_row.count(b"\r\n") + 1
@@ -195,7 +197,7 @@ class Emulator:
     def _is_drawn_by(self, content: bytes, everything: Any) -> bool:
         """Whether `content` wraps as it is wrapped here.
 
-        It does not where a resize has wrapped cells that the program had jumped over.
+        It does not where a wrapped row is blank, or has cells that the program jumped over.
         """
         cols, rows = self.size
         other = Emulator(cols, rows, self._scrollback_lines, _ignore, _ignore)

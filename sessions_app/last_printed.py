@@ -10,6 +10,7 @@ _SEQUENCE: Final = re.compile(
     rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_].*|[ -/]*[0-OQ-WYZ\\`-~])", re.DOTALL
 )
 _CONTROL: Final = re.compile(rb"[\x00-\x1f\x7f]")
+_COMBINING: Final = ("Mn", "Me", "Cf")
 _INVALID: Final = "\ufffd"
 
 
@@ -27,6 +28,6 @@ def last_printed(output: bytes) -> str:
     if text.endswith(_INVALID):
         return ""
     start = len(text) - 1
-    while start > 0 and unicodedata.combining(text[start]):
+    while start > 0 and unicodedata.category(text[start]) in _COMBINING:
         start -= 1
     return text[max(start, 0) :]

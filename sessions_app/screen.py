@@ -26,6 +26,7 @@ _BLINKING: Final = (b"?", b"12")
 _ORIGIN: Final = (b"?", b"6", b"h")
 _IN_PLACE: Final = {(b"", b"4", b"h"), (b"?", b"7", b"l")}
 """Modes in which a character cannot be printed over itself: insert, and no automatic wrap."""
+_LINE_DRAWING: Final = b"\x1b(0"
 _PLAIN_PEN: Final = b"\x1b[0m\x1b(B\x1b)B\x0f\x1b]8;;\x1b\\"
 _SAVE_CURSOR: Final = b"\x1b7"
 _SOFT_RESET: Final = (
@@ -219,13 +220,12 @@ class Screen:
         if unfinished is None or not self._tail.endswith(unfinished) or _IN_PLACE & {*state.modes}:
             return b""
         character = last_printed(self._tail[: len(self._tail) - len(unfinished)])
-        if not character:
+        shown, column = self._emulator.last_cell()
+        # line drawing shows an ASCII character as another one
+        drawn = _LINE_DRAWING in state.pen.manner and character.isascii() and not shown.isascii()
+        if not character or not (character[0] == shown or drawn):
             return b""
-        # a cursor that waits to wrap is described by the place of the character under it
-        back = 0 if self._emulator.pending_wrap else self._emulator.columns_before_cursor()
-        column = state.pen.column - back
-        place = b"\x1b[%d;%dH" % (state.pen.row - above, column)
-        return place + character.encode() if column > 0 else b""
+        return b"\x1b[%d;%dH" % (state.pen.row - above, column) + character.encode()
 
     def _unfinished(self) -> bytes:
         unfinished = self._emulator.unfinished()

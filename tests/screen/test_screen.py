@@ -99,6 +99,12 @@ def test_any_bytes_cut_anywhere_are_taken_and_come_to_the_same(output: bytes, si
 
 @given(output=OUTPUT, sizes=st.lists(st.tuples(st.integers(1, 60), st.integers(1, 20)), max_size=3))
 @example(output=" \U00040000".encode(), sizes=[])
+@example(output="! \u0488".encode(), sizes=[])
+@example(output=b"\x1b]" + b"\0" * 30 + b"!", sizes=[(1, 1)])
+@example(output=b";1049h  \t", sizes=[(3, 1)])
+@example(output=b"\x1b[2;3r      \n              !\r\n", sizes=[])
+@example(output=b"\t   \n         \x1b[?1049h!\x1b8\xe6\xbc\xa2", sizes=[])
+@example(output=b"\x1b[2;3r \x1b[?6h;1049h  \t\x1b[?1049h\x1b[?1049l;1049h\n", sizes=[])
 @settings(max_examples=150, deadline=None)
 def test_any_snapshot_can_be_fed_to_a_new_screen(
     output: bytes, sizes: list[tuple[int, int]]

@@ -21,6 +21,7 @@ CASES: dict[str, tuple[list[Chunk], list[Chunk]]] = {
     "combining characters": (["e\u0301a".encode()], ["\u0308z".encode()]),
     "emoji": (["ab😀cd 👍".encode()], [b"x"]),
     "repeated character": ([b"a"], [b"\x1b[3b"]),
+    "repeated line": ([b"\x1b(0q"], [b"\x1b[3b"]),
     "cut inside the repetition": ([b"\x1b[31ma\x1b[3"], [b"b"]),
     "insert mode": ([b"abcdef\x1b[3G\x1b[4h"], [b"XY"]),
     "scroll region": ([b"1\r\n2\r\n3\r\n4\r\n5\x1b[2;4r\x1b[4;1H"], [b"\nnew\nmore"]),
@@ -36,6 +37,10 @@ CASES: dict[str, tuple[list[Chunk], list[Chunk]]] = {
     "alternate screen left": ([b"one\x1b[?1049hALT\x1b[?1049l"], [b"back"]),
     "alternate screen 47": ([b"one\r\ntwo\x1b[?47hALT"], [b"more\x1b[?47lback"]),
     "alternate screen 1047": ([b"one\r\ntwo\x1b[?1047hALT"], [b"more\x1b[?1047lback"]),
+    "cursor saved before 47": (
+        [b"\x1b[2;2H\x1b7\x1b[4;4H\x1b[?47hALT"],
+        [b"\x1b[?47l\x1b8X"],
+    ),
     "alternate among other modes": ([b"one\x1b[?1;1049hALT"], [b"more\x1b[?1049lback"]),
     "alternate over scrollback": ([TWENTY_LINES + b"\x1b[?1049hALT"], [b"x\x1b[?1049lback"]),
     "cut while entering": ([b"one\x1b[?10"], [b"49hALT\x1b[?1049lback"]),
@@ -168,3 +173,10 @@ def test_a_screen_restored_from_its_snapshot_equals_the_first(recording: Any) ->
         assert second.cursor() == first.cursor()
         assert (second.alternate, second.title) == (first.alternate, first.title)
         assert second.bracketed_paste == first.bracketed_paste
+
+
+def test_a_viewer_is_not_frozen_by_synchronized_output_that_has_not_ended() -> None:
+    screen = Screen(20, 6)
+    screen.feed(b"\x1b[?2026h\x1b[?2004h")
+    assert b"2004h" in screen.snapshot()
+    assert b"2026" not in screen.snapshot()
