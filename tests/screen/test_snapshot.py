@@ -56,6 +56,7 @@ CASES: dict[str, tuple[list[Chunk], list[Chunk]]] = {
     "cursor bar": ([b"\x1b[5 q"], []),
     "cursor underline": ([b"\x1b[4 q"], []),
     "cursor shape taken back": ([b"\x1b[4 q\x1b[0 q"], []),
+    "blinking shape taken back after": ([b"\x1b[5 q"], [b"\x1b[0 q"]),
     "blinking cursor": ([b"\x1b[?12h"], []),
     "hidden cursor": ([b"\x1b[?25l"], [b"a"]),
     "no wrap": ([b"\x1b[?7l1234567890123456789012345"], [b"x"]),

@@ -120,6 +120,13 @@ def test_a_framed_box_reads_like_a_plain_one() -> None:
     assert checkpoints(framed) == [VERIFIED]
 
 
+def test_pros_and_cons_that_begin_a_line_with_a_dash_belong_to_their_option() -> None:
+    lines = (
+        "\n".join(DECISION).replace(" - Pros:", "\n  - Pros:").replace(" - Cons:", "\n  - Cons:")
+    )
+    assert checkpoints(lines.splitlines()) == [DECIDED]
+
+
 def test_a_rule_that_wrapped_into_two_lines_is_one_rule() -> None:
     doubled = [line for line in VERIFY for _ in range(2 if line == RULE else 1)]
     assert checkpoints(doubled) == [VERIFIED]
