@@ -29,7 +29,9 @@ def shown(cases: Iterable[tuple[int, int, Sequence[Chunk]]]) -> list[dict[str, A
         input=questions,
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
         timeout=60,
     )
+    # a message of its own: the usual cause is a package that `npm install` has not brought yet
+    assert answers.returncode == 0, answers.stderr
     return [json.loads(line) for line in answers.stdout.splitlines()]
