@@ -11,7 +11,6 @@ from django.db import Error
 from sessions_app import event_log
 from sessions_app.database_threads import DatabaseThreads
 from sessions_app.event_log import Mark
-from sessions_app.holder.spool import SpoolReader
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +95,4 @@ class Archiver:
                 offset, cols, rows, data = pending.keep_screen()
                 await self.log.run(event_log.save_snapshot, session_id, offset, cols, rows, data)
                 pending.snapshot_at = offset
-            # Older segment files of the spool have served: the archive has what they hold.
-            spool = SpoolReader(event_log.session_folder(session_id))
-            await self.log.run(spool.discard_before, pending.archived)
+            await self.log.run(event_log.drop_archived_spool, session_id, pending.archived)

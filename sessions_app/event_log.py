@@ -7,6 +7,7 @@ Output that the database does not have yet is read from the session's spool, if 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -133,7 +134,10 @@ def archive_output(session_id: str, upto: int, marks: Sequence[Mark]) -> int:
     _, archived = _archived_range(session_id)
     spool = SpoolReader(session_folder(session_id))
     while archived < upto:
-        data = spool.read(archived, min(_BATCH, upto - archived))
+        try:
+            data = spool.read(archived, min(_BATCH, upto - archived))
+        except FileNotFoundError:  # somebody removed the folder: there is nothing more
+            break
         if not data:
             break
         with transaction.atomic():
@@ -143,6 +147,12 @@ def archive_output(session_id: str, upto: int, marks: Sequence[Mark]) -> int:
                 output_bytes=archived, last_activity_at=timezone.now()
             )
     return archived
+
+
+def drop_archived_spool(session_id: str, archived: int) -> None:
+    """Remove the spool's older files, which the archive has whole."""
+    with suppress(FileNotFoundError):
+        SpoolReader(session_folder(session_id)).discard_before(archived)
 
 
 def save_snapshot(session_id: str, offset: int, cols: int, rows: int, data: bytes) -> None:

@@ -66,3 +66,9 @@ class StateFolderInUse(SessionError):
     """Another server already works on this state folder."""
 
     code = "state-folder-in-use"
+
+
+class HolderUnresponsive(SessionError):
+    """The process that keeps the session's terminal runs, but does not answer."""
+
+    code = "holder-unresponsive"

@@ -7,9 +7,11 @@ needs old output reads it from the log.
 
 import asyncio
 import logging
+import signal
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 from django.db import Error
@@ -24,9 +26,21 @@ from sessions_app.events import (
     OutputEvent,
     whole_characters,
 )
-from sessions_app.exceptions import InputQueueFull, InvalidTransition, SessionNotRunning
+from sessions_app.exceptions import (
+    HolderUnresponsive,
+    InputQueueFull,
+    InvalidTransition,
+    SessionNotRunning,
+)
 from sessions_app.holder.spool import OutputGone, SpoolReader
-from sessions_app.holder_client import ExitRecord, HolderGone, read_exit_record
+from sessions_app.holder_client import (
+    ExitRecord,
+    HolderGone,
+    is_alive,
+    read_exit_record,
+    read_identity,
+    send_signal,
+)
 from sessions_app.holders import Holder, Holders
 from sessions_app.screen import Screen
 from sessions_app.waiting.reports import Checkpoint, Report, Resumed, Wait, Waiting
@@ -43,6 +57,8 @@ SETTLE_MOST_SECONDS = 0.6
 
 # A database that is locked or down is asked again this often for facts that nobody waits for.
 RETRY_SECONDS = 0.5
+CONNECT_TRIES = 5
+CONNECT_PAUSE_SECONDS = 0.2
 
 T = TypeVar("T")
 Announce = Callable[[Announcement], Awaitable[None]]
@@ -108,17 +124,34 @@ class LiveSession:
     # Commands
 
     async def connect(self, holders: Holders) -> None:
-        """Connect to the holder; if that is gone, what it left behind is all there will be."""
+        """Connect to the holder; if that is gone, what it left behind is all there will be.
+
+        Raises HolderUnresponsive when it runs and does not answer.
+        """
         folder = event_log.session_folder(self.session_id)
         try:
-            self._holder = await holders.connect(folder, self)
+            self._holder = await self._reach(holders, folder)
         except HolderGone:
-            self.exit = read_exit_record(folder)
+            self.exit = await asyncio.to_thread(read_exit_record, folder)
             self.disconnected()
         else:
-            self.stalled_changed(self._holder.hello.stalled)
-            self.size_changed(self._holder.hello.size)
-            self._size_of_terminal = (self._holder.hello.cols, self._holder.hello.rows)
+            hello = self._holder.hello
+            self.stalled_changed(hello.stalled)
+            self.size_changed(hello.size)
+            self._size_of_terminal = (hello.cols, hello.rows)
+
+    async def _reach(self, holders: Holders, folder: Path) -> Holder:
+        """Connect, asking a holder that runs to make its socket anew if need be."""
+        for _ in range(CONNECT_TRIES):
+            try:
+                return await holders.connect(folder, self)
+            except HolderGone:
+                identity = await asyncio.to_thread(read_identity, folder)
+                if identity is None or not is_alive(identity.holder, identity.boot_id):
+                    raise
+                send_signal(identity.holder, signal.SIGUSR1)
+                await asyncio.sleep(CONNECT_PAUSE_SECONDS)
+        raise HolderUnresponsive("The process that keeps the terminal does not answer.")
 
     @property
     def has_holder(self) -> bool:
@@ -233,9 +266,12 @@ class LiveSession:
         limit = min(PIECE, self._resizes[0][0] - self.head) if self._resizes else PIECE
         try:
             data = self._spool.read(self.head, limit)
-        except (OutputGone, FileNotFoundError):
-            logger.exception("output of session %s is missing", self.session_id)
+        except FileNotFoundError:  # somebody removed the folder: there is nothing more
             return False
+        except OutputGone as gone:
+            logger.warning("session %s: output up to byte %d is gone", self.session_id, gone.base)
+            self.head = gone.base
+            return True
         complete = whole_characters(data)
         if not data:
             return False
@@ -267,6 +303,8 @@ class LiveSession:
         while self._resizes and self._resizes[0][0] <= self.head:
             _, cols, rows = self._resizes.popleft()
             self.screen.resize(cols, rows)
+            # A box that another size brings back from above is not printed anew.
+            self.tracker.prime(self.screen.text())
 
     def _reply(self, replies: bytes) -> None:
         """Answer the program's query; the program may never read it, so nobody waits for that."""

@@ -1,31 +1,95 @@
-"""What a start-up finds of earlier sessions, and what becomes of it.
+"""What is found of earlier sessions, and what becomes of it: at start, every 10 s and on demand.
 
-| row               | folder                      | what becomes of it                             |
-|-------------------|-----------------------------|------------------------------------------------|
-| runs              | holder answers              | adopted: the program never noticed             |
-| runs              | holder gone, exit record    | the rest is archived; ended as the record says |
-| runs              | holder gone, no exit record | the rest is archived; failed, with the reason  |
-| was being started | identity written            | as one that runs                               |
-| was being started | no identity                 | failed: the program was never released         |
-| queued            | -                           | stays queued                                   |
-| none or ended     | there                       | reported, never touched                        |
+`decide` is the whole table. Nothing here signals a process; a session is only ever adopted, closed
+with the truth, or reported. Every step is a compare-and-set, so to recover twice changes nothing.
 """
 
 import logging
+import shutil
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
 from typing import Any, Protocol
 
 from django.utils import timezone
 
 from sessions_app import event_log
 from sessions_app.database_threads import DatabaseThreads
-from sessions_app.events import iso
-from sessions_app.holder_client import read_identity
+from sessions_app.events import ENDED, Status, iso
+from sessions_app.exceptions import HolderUnresponsive
+from sessions_app.holder.processes import boot_id
+from sessions_app.holder_client import is_alive, read_exit_record, read_identity
 from sessions_app.models import Session
 
 logger = logging.getLogger(__name__)
 
 NEVER_RELEASED = "The server stopped before the program was started. Start the session again."
+# A start takes no longer; a folder that is younger may still become a session.
+START_SECONDS = 15.0
+
+
+class Row(StrEnum):
+    """What the database says about a session."""
+
+    NONE = "none"
+    STARTING = "starting"
+    ALIVE = "alive"
+    ENDED = "ended"
+
+
+class Outcome(StrEnum):
+    """What becomes of it."""
+
+    ADOPT = "adopt"  # go on where the log ends; a holder that is gone closes it
+    NEVER_STARTED = "never-started"  # failed, with the reason
+    WAIT = "wait"  # its start may still be under way
+    SWEEP = "sweep"  # all of it is in the log: the folder has served
+    STRAY = "stray"  # reported and never touched
+    ORPHAN = "orphan"  # reported: processes without a session
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A row and a folder of the same id; the processes are told from others by their start."""
+
+    row: Row
+    folder: bool = False
+    identity: bool = False
+    exit_record: bool = False
+    holder_runs: bool = False
+    child_runs: bool = False
+    is_young: bool = False
+
+
+def decide(found: Found) -> Outcome | None:
+    """Return what becomes of it; None for what is as it should be.
+
+    | row      | folder, processes                     | outcome       |
+    |----------|---------------------------------------|---------------|
+    | alive    | whatever there is                     | adopt         |
+    | starting | identity or exit record               | adopt         |
+    | starting | neither, made a moment ago            | wait          |
+    | starting | neither                               | never started |
+    | ended    | holder or child runs                  | orphan        |
+    | ended    | folder                                | sweep         |
+    | none     | folder                                | stray         |
+    """
+    match found.row:
+        case Row.ALIVE:
+            return Outcome.ADOPT
+        case Row.STARTING if found.identity or found.exit_record:
+            return Outcome.ADOPT
+        case Row.STARTING:
+            return Outcome.WAIT if found.is_young else Outcome.NEVER_STARTED
+        case Row.ENDED if found.holder_runs or found.child_runs:
+            return Outcome.ORPHAN
+        case Row.ENDED if found.folder:
+            return Outcome.SWEEP
+        case Row.NONE if found.folder:
+            return Outcome.STRAY
+    return None
 
 
 class Adopter(Protocol):
@@ -33,8 +97,11 @@ class Adopter(Protocol):
 
     host: str
 
+    def is_followed(self, session_id: str) -> bool:
+        """Tell whether the session is being started or followed already."""
+
     async def adopt(self, session: Session) -> bool:
-        """Go on with a session; False if its holder was gone."""
+        """Go on with a session; False if its holder was gone. Raises HolderUnresponsive."""
 
     async def fail(self, session_id: str, sentence: str) -> None:
         """Close the log of a session without a program."""
@@ -48,7 +115,13 @@ class Report:
     adopted: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
     never_started: list[str] = field(default_factory=list)
+    unresponsive: list[str] = field(default_factory=list)
+    orphans: list[str] = field(default_factory=list)
     strays: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        """Tell whether anything was done."""
+        return bool(self.adopted or self.ended or self.never_started)
 
     def to_wire(self) -> dict[str, Any]:
         """Return the report as /health and the admin show it."""
@@ -57,6 +130,8 @@ class Report:
             "adopted": self.adopted,
             "ended": self.ended,
             "neverStarted": self.never_started,
+            "unresponsive": self.unresponsive,
+            "orphans": self.orphans,
             "strays": self.strays,
         }
 
@@ -68,28 +143,104 @@ class Report:
         )
 
 
-def _left_active(host: str) -> list[Session]:
-    return list(Session.objects.on_host(host).holding_a_slot().order_by("created_at"))
-
-
-def _stray_folders(known: set[str]) -> list[str]:
-    folders = (folder.name for folder in event_log.sessions_folder().iterdir())
-    return sorted(name for name in folders if name not in known)
-
-
 async def recover(manager: Adopter, log: DatabaseThreads) -> Report:
-    """Bring rows and processes together again after a start; say what was found."""
+    """Bring rows, folders and processes together again; say what was found."""
     report = Report(at=iso(timezone.now()))
-    sessions = await log.run(_left_active, manager.host)
-    for session in sessions:
-        session_id = str(session.pk)
-        folder = event_log.session_folder(session_id)
-        if not session.is_alive and read_identity(folder) is None:
-            await manager.fail(session_id, NEVER_RELEASED)
-            report.never_started.append(session_id)
-        elif await manager.adopt(session):
-            report.adopted.append(session_id)
-        else:
-            report.ended.append(session_id)
-    report.strays = _stray_folders({str(session.pk) for session in sessions})
+    for session_id, session, found in await log.run(_survey, manager):
+        # What was started since the survey is not to be judged by it.
+        if not manager.is_followed(session_id):
+            await _carry_out(decide(found), session_id, session, manager, report)
     return report
+
+
+def _survey(manager: Adopter) -> list[tuple[str, Session | None, Found]]:
+    """Return every session that holds a slot, and every folder, that nobody follows."""
+    known = {
+        str(session.pk): session
+        for session in Session.objects.on_host(manager.host).holding_a_slot().order_by("created_at")
+    }
+    folders = [folder.name for folder in event_log.sessions_folder().iterdir()]
+    known |= _rows_of(name for name in folders if name not in known)
+    names = [*known, *(name for name in sorted(folders) if name not in known)]
+    return [
+        (name, known.get(name), _look(known.get(name), event_log.session_folder(name)))
+        for name in names
+        if not manager.is_followed(name)
+    ]
+
+
+def _rows_of(names: Iterable[str]) -> dict[str, Session]:
+    ids = [name for name in names if _is_id(name)]
+    return {str(session.pk): session for session in Session.objects.filter(pk__in=ids)}
+
+
+def _is_id(name: str) -> bool:
+    try:
+        Session._meta.pk.to_python(name)
+    except Exception:  # what Django raises depends on the type of the key
+        return False
+    return True
+
+
+def _look(session: Session | None, folder: Path) -> Found:
+    identity, boot = read_identity(folder), boot_id()
+    runs = identity is not None and identity.boot_id == boot
+    try:
+        age = time.time() - folder.stat().st_mtime
+    except FileNotFoundError:
+        age = None
+    return Found(
+        row=_row_of(session),
+        folder=age is not None,
+        identity=identity is not None,
+        exit_record=read_exit_record(folder) is not None,
+        holder_runs=runs and identity is not None and is_alive(identity.holder, boot),
+        child_runs=runs and identity is not None and is_alive(identity.child, boot),
+        is_young=age is not None and age < START_SECONDS,
+    )
+
+
+def _row_of(session: Session | None) -> Row:
+    if session is None:
+        return Row.NONE
+    if session.status in ENDED:
+        return Row.ENDED
+    return Row.STARTING if session.status == Status.IDLE else Row.ALIVE
+
+
+async def _carry_out(
+    outcome: Outcome | None,
+    session_id: str,
+    session: Session | None,
+    manager: Adopter,
+    report: Report,
+) -> None:
+    match outcome:
+        case Outcome.ADOPT if session is not None:
+            await _adopt(session, manager, report)
+        case Outcome.NEVER_STARTED:
+            await manager.fail(session_id, NEVER_RELEASED)
+            _sweep(session_id)
+            report.never_started.append(session_id)
+        case Outcome.SWEEP:
+            _sweep(session_id)
+        case Outcome.STRAY:
+            report.strays.append(session_id)
+        case Outcome.ORPHAN:
+            report.orphans.append(session_id)
+
+
+async def _adopt(session: Session, manager: Adopter, report: Report) -> None:
+    session_id = str(session.pk)
+    try:
+        adopted = await manager.adopt(session)
+    except HolderUnresponsive:
+        # Left as it is, for its program runs; the next round tries again.
+        logger.warning("the holder of session %s runs and does not answer", session_id)
+        report.unresponsive.append(session_id)
+    else:
+        (report.adopted if adopted else report.ended).append(session_id)
+
+
+def _sweep(session_id: str) -> None:
+    shutil.rmtree(event_log.session_folder(session_id), ignore_errors=True)

@@ -53,6 +53,7 @@ logger = logging.getLogger(__name__)
 CALL_SECONDS = 20.0
 RETRY_SECONDS = 0.5
 MAX_GRACE_SECONDS = 60.0
+RECOVER_SECONDS = 10.0
 
 T = TypeVar("T")
 
@@ -73,6 +74,8 @@ class PersistentSessionManager:
         self._tasks: set[asyncio.Task[None]] = set()
         self._typing: set[asyncio.Task[None]] = set()
         self._launching: dict[str, asyncio.Task[None]] = {}
+        self._starting: set[str] = set()
+        self._recovering = asyncio.Lock()
         self._slot_freed = asyncio.Event()
         self._lock: int | None = None
 
@@ -89,6 +92,7 @@ class PersistentSessionManager:
         self.recovery = await recovery.recover(self, self._log)
         self._own(self._archiver.run(), "archiver")
         self._own(self._fill_slots(), "fill-slots")
+        self._own(self._recover_again(), "recover")
         self._slot_freed.set()
         self.started_at = iso(timezone.now())
         logger.info("manager of %s started: %s", self.host, self.recovery.summary())
@@ -119,6 +123,28 @@ class PersistentSessionManager:
             "stalled": stalled,
             "recovery": self.recovery.to_wire(),
         }
+
+    async def recover(self) -> recovery.Report:
+        """Look again for what nobody follows, and return what became of it."""
+        async with self._recovering:
+            report = await recovery.recover(self, self._log)
+        if report:
+            logger.warning("recovered: %s", report.summary())
+        if report or not self.recovery:
+            self.recovery = report
+        return report
+
+    async def _recover_again(self) -> None:
+        while True:
+            await asyncio.sleep(RECOVER_SECONDS)
+            try:
+                await self.recover()
+            except (*session_rows.DatabaseTrouble, OSError) as error:
+                logger.warning("recovery was put off: %s", error)
+
+    def is_followed(self, session_id: str) -> bool:
+        """Tell whether the session is being started or followed already."""
+        return session_id in self._live or session_id in self._starting
 
     def live_sessions(self) -> list[str]:
         """Return the ids of the sessions whose programs are followed."""
@@ -158,8 +184,11 @@ class PersistentSessionManager:
         session, is_new = await self._log.run(session_rows.accept, request, self.host, self.slots)
         session_id = str(session.pk)
         if is_new:
+            self._starting.add(session_id)
             await self._announce(SessionChanged(session_id=session_id))
-            if session.slot is not None:
+            if session.slot is None:
+                self._starting.discard(session_id)
+            else:
                 self._launching[session_id] = self._own(
                     self._launch(session), f"launch-{session_id}"
                 )
@@ -269,10 +298,20 @@ class PersistentSessionManager:
             await self._slot_freed.wait()
             self._slot_freed.clear()
             while session := await self._log.run(session_rows.claim, self.host, self.slots):
+                self._starting.add(str(session.pk))
                 await self._launch(session)
 
     async def _launch(self, session: Session) -> None:
         """Start the program of a row that holds a slot."""
+        session_id = str(session.pk)
+        # Recovery must not take a start that is under way for one that a crash cut off.
+        self._starting.add(session_id)
+        try:
+            await self._launch_program(session)
+        finally:
+            self._starting.discard(session_id)
+
+    async def _launch_program(self, session: Session) -> None:
         session_id = str(session.pk)
         try:
             identity = await self._holders.launch(
@@ -328,13 +367,16 @@ class PersistentSessionManager:
 
     async def _follow(self, live: LiveSession) -> None:
         """Stay with a session to its end, then close its log."""
-        await live.follow()
-        record = live.exit or read_exit_record(event_log.session_folder(live.session_id))
-        await self._archiver.finish(live.session_id, live.head, live.keep_screen)
-        kind, fields, changes = session_rows.how_it_ended(record, live.ended_by)
-        await self._end_with(live.session_id, kind, live.head, fields, changes)
-        self._live.pop(live.session_id, None)
-        await live.close()
+        try:
+            await live.follow()
+            record = live.exit or read_exit_record(event_log.session_folder(live.session_id))
+            await self._archiver.finish(live.session_id, live.head, live.keep_screen)
+            kind, fields, changes = session_rows.how_it_ended(record, live.ended_by)
+            await self._end_with(live.session_id, kind, live.head, fields, changes)
+        finally:
+            # Whatever went wrong, recovery finds the session again where its log ends.
+            self._live.pop(live.session_id, None)
+            await live.close()
         self._drop_folder(live.session_id)
         self._slot_freed.set()
 
