@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib.auth import login
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.forms import AuthenticationForm
 from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -23,7 +24,7 @@ LINK_COMMAND = "bin/run link"
 
 
 def may_try(address: str) -> bool:
-    """Count an attempt of this address; False once it had 20 within a minute."""
+    """Count an attempt of this address; False once 20 have failed within a minute."""
     key = f"login-attempts:{address}"
     if cache.add(key, 1, WINDOW_SECONDS):
         return True
@@ -31,6 +32,14 @@ def may_try(address: str) -> bool:
         return cache.incr(key) <= ATTEMPTS
     except ValueError:  # it expired in between
         return True
+
+
+def succeeded(address: str) -> None:
+    """Take the attempt back: only those that fail count."""
+    try:
+        cache.decr(f"login-attempts:{address}")
+    except ValueError:  # it expired in between
+        return
 
 
 def _address(request: HttpRequest) -> str:
@@ -48,6 +57,14 @@ class LoginView(auth_views.LoginView):
         """Check name and password, unless this address has tried too often."""
         if may_try(_address(request)):
             return super().post(request, *args, **kwargs)
+        return self._refuse()
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        """Log in."""
+        succeeded(_address(self.request))
+        return super().form_valid(form)
+
+    def _refuse(self) -> HttpResponse:
         form = self.get_form()
         form.add_error(None, "Too many attempts. Wait a minute, then try again.")
         answer = self.render_to_response(
@@ -69,6 +86,7 @@ def redeem_link(request: HttpRequest) -> HttpResponseBase:
         sentence = f"This link is used up, too old or unknown. `{LINK_COMMAND}` prints a new one."
         return JsonResponse({"error": sentence, "code": "invalid-link"}, status=400)
     login(request, user)
+    succeeded(_address(request))
     return HttpResponse(status=204)
 
 

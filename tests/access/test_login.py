@@ -125,3 +125,8 @@ def test_the_admin_uses_the_same_login(alice: User, carol: User) -> None:
 def test_the_login_leads_to_no_other_site(carol: User) -> None:
     form = {"username": "carol", "password": "correct horse", "next": "https://evil.example/"}
     assert Client().post("/login", form)["Location"] == "/"
+
+
+def test_logins_that_succeed_do_not_count_as_attempts(alice: User) -> None:
+    client = Client()
+    assert {redeem(client, LoginLink.issue(alice)) for _ in range(30)} == {204}
