@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -67,6 +70,18 @@ for _ in range(3):
     if os.fork() == 0:
         keep_alive()
 keep_alive()
+"""
+
+WRITES_FOR_EVER = """
+import os, sys, time
+while True:
+    try:
+        terminal = os.open(sys.argv[1], os.O_WRONLY | os.O_NOCTTY)
+        while True:
+            os.write(terminal, b"stranger ")
+            time.sleep(0.001)
+    except OSError:
+        pass
 """
 
 TREES: dict[str, tuple[str, ...]] = {
@@ -181,6 +196,27 @@ async def test_what_a_program_leaves_behind_ends_with_it(start: Start) -> None:
     assert (record.code, record.cause) == (4, "exited")
     assert session.tree() == []
     assert time.monotonic() - begun < 3
+
+
+@contextmanager
+def stranger_at(terminal: str) -> Iterator[None]:
+    """A process outside the tree that goes on writing to a terminal."""
+    with subprocess.Popen([*python(WRITES_FOR_EVER), terminal]) as stranger:
+        try:
+            yield
+        finally:
+            stranger.kill()
+
+
+async def test_a_stranger_that_writes_to_the_terminal_cannot_hold_up_the_end(start: Start) -> None:
+    session = await start("sh", "-c", "tty; read line")
+    await session.prints(b"\r\n")
+    terminal = session.output().decode().strip()
+    with stranger_at(terminal):
+        await session.prints(b"stranger")
+        await session.client.write(b"\n")
+        record = await session.ends(4)
+    assert (record.code, record.size) == (0, len(session.output()))
 
 
 async def test_orphans_that_end_are_reaped_while_the_program_runs(start: Start) -> None:

@@ -23,9 +23,9 @@ time.sleep(1000)
 READS_LATER = """
 import os, signal, sys, tty
 tty.setraw(0)
-signal.signal(signal.SIGWINCH, lambda *_: None)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGWINCH])
 print("ready", flush=True)
-signal.pause()
+signal.sigwait([signal.SIGWINCH])
 first = os.read(0, 1)
 print("first", first, flush=True)
 while data := os.read(0, 65536):
@@ -58,7 +58,7 @@ async def test_input_is_acknowledged_only_once_the_terminal_has_it(start: Start)
     reader = await start(*python(READS_LATER))
     await reader.prints(b"ready")
     writing = asyncio.create_task(reader.client.write(b"x" * 60_000 + b"$"))
-    await reader.client.resize(80, 24)
+    await reader.client.resize(80, 24)  # the size it has: no signal, but an answer in turn
     assert not writing.done()
     await reader.client.resize(81, 24)
     await writing
