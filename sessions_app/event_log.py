@@ -6,10 +6,10 @@ the caller, after the transaction has been committed.
 Output that the database does not have yet is read from the session's spool, if this machine has it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,15 @@ class Mark:
 
     moment: datetime
     offset: int
+
+
+@dataclass(frozen=True)
+class TimedOutput:
+    """Raw output from offset `start` on; `marks` say when it came, at least one of them."""
+
+    start: int
+    data: bytes
+    marks: Sequence[Mark]
 
 
 def sessions_folder() -> Path:
@@ -81,10 +90,23 @@ def append_event(
     return row.as_event()
 
 
-def read_events(session_id: str, *, after: int, limit: int) -> list[LifecycleEvent]:
-    """Return at most `limit` events with a higher `seq` than `after`, in order."""
+def read_events(
+    session_id: str, *, after: int, limit: int, kinds: Collection[EventType] | None = None
+) -> list[LifecycleEvent]:
+    """Return at most `limit` events with a higher `seq` than `after`, in order.
+
+    Those of the given `kinds` only, if any are given.
+    """
     rows = SessionEvent.objects.filter(session_id=session_id, seq__gt=after).order_by("seq")
+    if kinds is not None:
+        rows = rows.filter(type__in=kinds)
     return [row.as_event() for row in rows[:limit]]
+
+
+def last_seq_of(session_id: str, kinds: Collection[EventType]) -> int:
+    """Return the number of the newest event of these kinds, 0 if there is none."""
+    rows = SessionEvent.objects.filter(session_id=session_id, type__in=kinds)
+    return rows.order_by("-seq").values_list("seq", flat=True).first() or 0
 
 
 def resizes_after(session_id: str, offset: int) -> list[tuple[int, int, int]]:
@@ -123,6 +145,27 @@ def read_output(session_id: str, offset: int, limit: int) -> bytes:
     if missing > 0:
         parts.append(_read_spool(session_id, offset, missing))
     return b"".join(parts)
+
+
+def read_timed_output(session_id: str, offset: int) -> TimedOutput | None:
+    """Return output from `offset` on, or from where it goes on after a gap; None at its end.
+
+    At most SEGMENT_SIZE. The last mark may lie before the end of the data: what comes after it
+    belongs to the first mark of the following data. What the archive does not have yet counts
+    as having come right now.
+    """
+    rows = OutputSegment.objects.filter(session_id=session_id, start__gt=offset - SEGMENT_SIZE)
+    segment = rows.filter(end__gt=offset).order_by("start").first()
+    if segment is None:
+        data = _read_spool(session_id, offset, SEGMENT_SIZE)
+        marks = [Mark(timezone.now(), offset + len(data))]
+        return TimedOutput(offset, data, marks) if data else None
+    begin = max(offset, segment.start)
+    marks = [
+        Mark(segment.recorded_at + timedelta(milliseconds=after), reached)
+        for after, reached in segment.timeline or [[0, segment.end]]
+    ]
+    return TimedOutput(begin, _unpack(segment)[begin - segment.start :], marks)
 
 
 def archive_output(session_id: str, upto: int, marks: Sequence[Mark]) -> int:

@@ -39,7 +39,7 @@ def with_unsent_bytes(application: Application) -> Application:
     """Put the answer of `unsent_bytes` into the scope, before anything wraps `send`."""
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
+        if scope["type"] in ("http", "websocket"):
             scope[SCOPE_KEY] = unsent_bytes(send)
         await application(scope, receive, send)
 

@@ -1,23 +1,23 @@
 """The output of a session: its last lines as text, or its raw bytes with ranges."""
 
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 from uuid import UUID
 
-from asgiref.sync import sync_to_async
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
-from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from sessions_app import event_log
 from sessions_app.api import serializers as wire
 from sessions_app.api.base import ApiView, answers, validated
+from sessions_app.api.streaming import StreamRenderer, streamed
+from sessions_app.holder.spool import OutputGone
 
 PIECE = 256 * 1024
 TAIL = 8 * 1024 * 1024
@@ -25,21 +25,11 @@ TAIL = 8 * 1024 * 1024
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 
-class RawRenderer(BaseRenderer):
-    """Stands for raw bytes when the media type of the answer is chosen."""
+class RawRenderer(StreamRenderer):
+    """Raw bytes."""
 
     media_type = "application/octet-stream"
     format = "raw"
-    charset = None
-
-    def render(
-        self,
-        data: Any,
-        accepted_media_type: str | None = None,
-        renderer_context: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Return the bytes as they are."""
-        return data
 
 
 class RangeNotSatisfiableError(Exception):
@@ -69,27 +59,30 @@ def requested_range(header: str, base: int, head: int) -> tuple[int, int] | None
 
 
 def pieces(session_id: str, begin: int, end: int) -> Iterator[bytes]:
-    """Read the output between two offsets, piece by piece."""
-    while begin < end:
-        piece = event_log.read_output(session_id, begin, min(PIECE, end - begin))
-        if not piece:
-            return
-        begin += len(piece)
-        yield piece
-
-
-async def _async_pieces(session_id: str, begin: int, end: int) -> AsyncIterator[bytes]:
+    """Read the output between two offsets, piece by piece, until some of it is gone."""
     while begin < end:
         size = min(PIECE, end - begin)
-        piece = await sync_to_async(event_log.read_output)(session_id, begin, size)
+        # Twice: what was still in the spool may be in the archive a moment later.
+        piece = event_log.read_output(session_id, begin, size) or event_log.read_output(
+            session_id, begin, size
+        )
         if not piece:
             return
         begin += len(piece)
         yield piece
 
 
-def last_lines(session_id: str, wanted: int) -> tuple[int, list[str]]:
-    """Return how many lines the output has, and the last ones of them.
+def every_piece(session_id: str, begin: int, end: int) -> Iterator[bytes]:
+    """Read the output between two offsets; raises OutputGone where some of it is gone."""
+    for piece in pieces(session_id, begin, end):
+        begin += len(piece)
+        yield piece
+    if begin < end:
+        raise OutputGone(event_log.output_range(session_id)[0])
+
+
+def last_lines(session_id: str, wanted: int) -> tuple[int, int, list[str]]:
+    """Return where the output begins, how many lines it has, and the last ones of them.
 
     They come out of the last 8 MiB; of a longer line its end.
     """
@@ -100,7 +93,7 @@ def last_lines(session_id: str, wanted: int) -> tuple[int, list[str]]:
     if not lines[-1]:
         lines.pop()
     texts = [line.removesuffix(b"\r").decode("utf-8", "replace") for line in lines[-wanted:]]
-    return total + len(lines), texts
+    return base, total + len(lines), texts
 
 
 class OutputView(ApiView):
@@ -112,8 +105,10 @@ class OutputView(ApiView):
         operation_id="session_output",
         summary="Read the last lines, or download the raw output",
         description="With `Accept: application/octet-stream` or `?format=raw` every byte of the "
-        "output as it was written, streamed. `Range` takes offsets of the output; where the "
-        "oldest output is gone, `X-Output-Offset` says where the answer begins.",
+        "output as it was written, streamed. `Range` takes offsets of the output. Where the oldest "
+        "output is gone, a whole download begins with what is left, a range is cut to that, and "
+        "`X-Output-Offset` (in JSON `outputOffset`) says where it begins; a range that is gone "
+        "entirely is 416.",
         parameters=[
             wire.OutputQuery,
             OpenApiParameter("format", str, enum=["json", "raw"]),
@@ -137,12 +132,13 @@ class OutputView(ApiView):
         if request.accepted_renderer.format == RawRenderer.format:
             return _download(request, str(session_id))
         wanted = validated(wire.OutputQuery, request.query_params)["lines"]
-        total, lines = last_lines(str(session_id), wanted)
+        base, total, lines = last_lines(str(session_id), wanted)
         return Response(
             {
                 "sessionId": str(session_id),
                 "totalLines": total,
                 "requestedLines": wanted,
+                "outputOffset": base,
                 "output": "\n".join(lines),
             }
         )
@@ -153,7 +149,7 @@ def _download(request: Request, session_id: str) -> HttpResponseBase:
     try:
         chosen = requested_range(request.headers.get("Range", ""), base, head)
     except RangeNotSatisfiableError:
-        return _unsatisfiable(head)
+        return _unsatisfiable(base, head)
     begin, end = chosen or (base, head)
     code = status.HTTP_206_PARTIAL_CONTENT if chosen else status.HTTP_200_OK
     headers = {
@@ -167,17 +163,22 @@ def _download(request: Request, session_id: str) -> HttpResponseBase:
         headers["Content-Range"] = f"bytes {begin}-{end - 1}/{head}"
     if request.method == "HEAD":
         return HttpResponse(status=code, headers=headers, content_type=RawRenderer.media_type)
-    body = _async_pieces(session_id, begin, end)
+    body = streamed(request, every_piece(session_id, begin, end))
     return StreamingHttpResponse(
         body, status=code, headers=headers, content_type=RawRenderer.media_type
     )
 
 
-def _unsatisfiable(head: int) -> Response:
+def _unsatisfiable(base: int, head: int) -> Response:
+    sentence = f"There is output from offset {base} up to {head}; ask for a part of that."
     response = Response(
-        {"error": f"The output ends at offset {head}.", "code": "range-not-satisfiable"},
+        {"error": sentence, "code": "range-not-satisfiable"},
         status=status.HTTP_416_REQUESTED_RANGE_NOT_SATISFIABLE,
-        headers={"Content-Range": f"bytes */{head}", "Accept-Ranges": "bytes"},
+        headers={
+            "Content-Range": f"bytes */{head}",
+            "Accept-Ranges": "bytes",
+            "X-Output-Offset": str(base),
+        },
     )
     response.exception = True
     return response

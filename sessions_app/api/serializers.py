@@ -232,8 +232,13 @@ class OutputSerializer(Wire):
     """The last lines of the output."""
 
     session_id = serializers.UUIDField()
-    total_lines = serializers.IntegerField(help_text="How many lines the output has by now.")
+    total_lines = serializers.IntegerField(
+        help_text="How many lines the output has by now, without those that are gone."
+    )
     requested_lines = serializers.IntegerField()
+    output_offset = serializers.IntegerField(
+        help_text="Where the output begins: above 0 once the oldest of it is gone."
+    )
     output = serializers.CharField(
         help_text="The last lines as the program wrote them, escape sequences included, "
         "joined by line feeds. Bytes that are not UTF-8 read as U+FFFD."

@@ -7,7 +7,9 @@ from sessions_app.api.base import UnknownView
 from sessions_app.api.checkpoints import CheckpointView
 from sessions_app.api.directories import DirectoriesView
 from sessions_app.api.output import OutputView
+from sessions_app.api.recording import RecordingView
 from sessions_app.api.schema import SchemaView
+from sessions_app.api.wait import WaitView
 
 _SESSION = "sessions/<uuid:session_id>"
 
@@ -22,6 +24,8 @@ urlpatterns = [
     path(f"{_SESSION}/events", views.EventsView.as_view(), name="api-events"),
     path(f"{_SESSION}/screen", views.ScreenView.as_view(), name="api-screen"),
     path(f"{_SESSION}/checkpoint", CheckpointView.as_view(), name="api-checkpoint"),
+    path(f"{_SESSION}/recording", RecordingView.as_view(), name="api-recording"),
+    path(f"{_SESSION}/wait", WaitView.as_view(), name="api-wait"),
     path("projects", views.ProjectsView.as_view(), name="api-projects"),
     path("directories", DirectoriesView.as_view(), name="api-directories"),
     re_path(r"", UnknownView.as_view(), name="api-unknown"),

@@ -24,6 +24,8 @@ EVERY_VERB = [
     ("GET", f"{SESSION}/output"),
     ("GET", f"{SESSION}/events"),
     ("GET", f"{SESSION}/screen"),
+    ("GET", f"{SESSION}/recording"),
+    ("GET", f"{SESSION}/wait"),
     ("GET", "/api/projects"),
     ("GET", "/api/directories"),
     ("GET", "/api/schema"),

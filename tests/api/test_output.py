@@ -7,6 +7,7 @@ from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 from django.test import AsyncClient, Client
 
+from sessions_app import event_log
 from sessions_app.api import output
 from sessions_app.api.output import RangeNotSatisfiableError, requested_range
 from sessions_app.credentials import ApiToken
@@ -52,6 +53,7 @@ def test_the_last_lines_are_read_as_the_program_wrote_them(api: Client) -> None:
         "sessionId": str(session.pk),
         "totalLines": 4,
         "requestedLines": 2,
+        "outputOffset": 0,
         "output": "\x1b[1mthr\ufffde\x1b[0m\nfo\ufffdur",
     }
 
@@ -146,7 +148,7 @@ def test_the_head_tells_the_size_and_reads_nothing(
 ) -> None:
     session = make_ended()
     store_output(session, b"all of it")
-    monkeypatch.setattr(output, "_async_pieces", None)
+    monkeypatch.setattr(event_log, "read_output", None)
     answer = api.head(f"/api/sessions/{session.pk}/output?format=raw")
     assert (answer.status_code, answer["Content-Length"]) == (200, "9")
 

@@ -16,6 +16,8 @@ from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from sessions_app import long_poll
+from sessions_app.api import wait
 from sessions_app.credentials import ApiToken
 from sessions_app.event_log import append_event
 from sessions_app.events import EventType
@@ -38,7 +40,7 @@ def test_the_document_is_read_as_json_and_as_yaml(api: Client) -> None:
 
 def test_every_verb_says_what_it_does_and_how_it_fails() -> None:
     verbs = [verb for path in DOCUMENT["paths"].values() for verb in path.values()]
-    assert len(verbs) == 14
+    assert len(verbs) == 16
     for verb in verbs:
         assert verb["summary"]
         assert {"400", "401", "503"} <= verb["responses"].keys()
@@ -81,6 +83,8 @@ def test_answers_are_what_the_document_says(api: Client, fake_manager: FakeManag
     assert_matches(api.get(f"{one}/events"), "/api/sessions/{session_id}/events")
     assert_matches(api.get(f"{one}/screen"), "/api/sessions/{session_id}/screen")
     assert_matches(api.get(f"{one}/output"), "/api/sessions/{session_id}/output")
+    waited = api.get(f"/api/sessions/{ended.pk}/wait?for=output&offset=0")
+    assert_matches(waited, "/api/sessions/{session_id}/wait")
     assert_matches(api.get("/api/projects"), "/api/projects")
     assert_matches(api.get("/api/directories"), "/api/directories")
     assert_matches(api.get("/api/sessions?limit=0"), "/api/sessions")
@@ -92,7 +96,21 @@ def test_answers_are_what_the_document_says(api: Client, fake_manager: FakeManag
 
 
 @pytest.fixture
-def target(alice: User, fake_manager: FakeManager) -> Iterator[tuple[str, str]]:
+def _nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the time that a request waits pass at once."""
+
+    async def nothing(*_: Any) -> None:
+        """Return what waiting in vain returns."""
+
+    monkeypatch.setattr(wait, "get_fan_out", lambda: None)
+    monkeypatch.setattr(wait, "close_old_connections", lambda: None)
+    monkeypatch.setattr(long_poll, "wait", nothing)
+
+
+@pytest.fixture
+def target(
+    alice: User, fake_manager: FakeManager, _nothing_happens: None
+) -> Iterator[tuple[str, str]]:
     """Return the id of a session that may be broken, and a token."""
     session = make_session(slot=40)
     store_output(session, b"some output\r\n" * 100)
