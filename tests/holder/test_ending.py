@@ -26,6 +26,7 @@ while True:
 
 DOUBLE_FORK = """
 import os, time
+deaf, tell_deaf = os.pipe()
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
@@ -33,8 +34,10 @@ if os.fork() == 0:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         print("ready", flush=True)
+        os.write(tell_deaf, b"!")
         time.sleep(1000)
     os._exit(0)
+os.read(deaf, 1)
 {then}
 """
 
