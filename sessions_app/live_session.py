@@ -5,12 +5,15 @@ the screen, told to the world as output, and marked for the archive. Nothing is 
 needs old output reads it from the log.
 """
 
+from __future__ import annotations
+
 import asyncio
 import logging
 import signal
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -57,11 +60,25 @@ SETTLE_MOST_SECONDS = 0.6
 
 # A database that is locked or down is asked again this often for facts that nobody waits for.
 RETRY_SECONDS = 0.5
+TELL_SIZE_SECONDS = 1.0
 CONNECT_TRIES = 5
 CONNECT_PAUSE_SECONDS = 0.2
 
+_TOLD = asyncio.Event()
+_TOLD.set()
+
 T = TypeVar("T")
 Announce = Callable[[Announcement], Awaitable[None]]
+
+
+@dataclass
+class _SizeChange:
+    """The terminal's size from `offset` on; `told` once the world knows."""
+
+    offset: int
+    cols: int
+    rows: int
+    told: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class LiveSession:
@@ -87,7 +104,8 @@ class LiveSession:
         self._size = head
         self._news = asyncio.Event()
         self._gone = False
-        self._resizes: deque[tuple[int, int, int]] = deque()
+        self._size_changes: deque[_SizeChange] = deque()
+        self._taking_in = asyncio.Lock()
         self._wanted_size = self._size_of_terminal = (screen.cols, screen.rows)
         self._events_in_order = asyncio.Lock()
         self._replies: set[asyncio.Task[None]] = set()
@@ -138,7 +156,6 @@ class LiveSession:
             hello = self._holder.hello
             self.stalled_changed(hello.stalled)
             self.size_changed(hello.size)
-            self._size_of_terminal = (hello.cols, hello.rows)
 
     async def _reach(self, holders: Holders, folder: Path) -> Holder:
         """Connect, asking a holder that runs to make its socket anew if need be."""
@@ -152,6 +169,11 @@ class LiveSession:
                 send_signal(identity.holder, signal.SIGUSR1)
                 await asyncio.sleep(CONNECT_PAUSE_SECONDS)
         raise HolderUnresponsive("The process that keeps the terminal does not answer.")
+
+    async def reconcile_size(self) -> None:
+        """Write down a size that the terminal was given just before a crash."""
+        if self._holder is not None:
+            await self.resize(self._holder.hello.cols, self._holder.hello.rows)
 
     @property
     def has_holder(self) -> bool:
@@ -172,12 +194,25 @@ class LiveSession:
         async with self._events_in_order:
             if self._wanted_size == self._size_of_terminal:
                 return
-            cols, rows = self._size_of_terminal = self._wanted_size
+            change = await self._change_size(*self._wanted_size)
+            try:
+                size = {"cols": change.cols, "rows": change.rows}
+                await self._append(
+                    EventType.RESIZED, offset=change.offset, fields=size, changes=size
+                )
+            finally:
+                change.told.set()
+
+    async def _change_size(self, cols: int, rows: int) -> _SizeChange:
+        # No output is taken in meanwhile: what is drawn for the new size must not be told before
+        # the new size is.
+        async with self._taking_in:
             offset = await self._to_holder(lambda holder: holder.resize(cols, rows))
-            self._resizes.append((offset, cols, rows))
-            self._news.set()
-            size = {"cols": cols, "rows": rows}
-            await self._append(EventType.RESIZED, offset=offset, fields=size, changes=size)
+            change = _SizeChange(offset, cols, rows)
+            self._size_changes.append(change)
+        self._size_of_terminal = (cols, rows)
+        self._news.set()
+        return change
 
     async def end(self, grace: float) -> None:
         """Ask the process tree to end and kill it after `grace` seconds."""
@@ -223,8 +258,9 @@ class LiveSession:
                 data, offset = data[at - offset :], at
                 self.screen.resize(cols, rows)
             else:
-                self._resizes.append((at, cols, rows))
+                self._size_changes.append(_SizeChange(at, cols, rows, told=_TOLD))
         self.screen.feed(data)
+        self._size_of_terminal = (self.screen.cols, self.screen.rows)
         self.tracker.restore(waiting)
         self.tracker.prime(self.screen.text())
 
@@ -244,7 +280,7 @@ class LiveSession:
             while await self._take_in():
                 # Others have their turn between two pieces.
                 await asyncio.sleep(0)
-            self._apply_resizes()
+            await self._apply_size_changes()
             if self._finished():
                 return
             await asyncio.sleep(MERGE_SECONDS)
@@ -262,8 +298,14 @@ class LiveSession:
 
     async def _take_in(self) -> bool:
         """Take in one piece; False when there is none."""
-        self._apply_resizes()
-        limit = min(PIECE, self._resizes[0][0] - self.head) if self._resizes else PIECE
+        await self._apply_size_changes()
+        async with self._taking_in:
+            return await self._take_in_piece()
+
+    async def _take_in_piece(self) -> bool:
+        limit = PIECE
+        if self._size_changes:
+            limit = min(PIECE, self._size_changes[0].offset - self.head)
         try:
             data = self._spool.read(self.head, limit)
         except FileNotFoundError:  # somebody removed the folder: there is nothing more
@@ -299,12 +341,15 @@ class LiveSession:
                 self._judge_screen(), name=f"judge-screen-{self.session_id}"
             )
 
-    def _apply_resizes(self) -> None:
-        while self._resizes and self._resizes[0][0] <= self.head:
-            _, cols, rows = self._resizes.popleft()
-            self.screen.resize(cols, rows)
+    async def _apply_size_changes(self) -> None:
+        while self._size_changes and self._size_changes[0].offset <= self.head:
+            change = self._size_changes.popleft()
+            self.screen.resize(change.cols, change.rows)
             # A box that another size brings back from above is not printed anew.
             self.tracker.prime(self.screen.text())
+            # A database that is locked must not stop the live view for longer than this.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(change.told.wait(), TELL_SIZE_SECONDS)
 
     def _reply(self, replies: bytes) -> None:
         """Answer the program's query; the program may never read it, so nobody waits for that."""

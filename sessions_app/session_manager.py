@@ -353,6 +353,7 @@ class PersistentSessionManager:
         live.restore(data, resizes, session_rows.current_wait(session))
         identity = read_identity(event_log.session_folder(session_id))
         await self._take_over(session, live, identity.child.pid if identity else None)
+        await live.reconcile_size()
         return live.has_holder
 
     async def _take_over(self, session: Session, live: LiveSession, pid: int | None) -> None:

@@ -1,0 +1,120 @@
+"""Finding, ending, starting wrongly, and small screens."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Visit
+from tests.real_server import RealServer
+
+
+def test_a_session_is_ended_after_one_question_and_found_in_the_history(
+    visit: Visit, start: Callable[..., str], server: RealServer
+) -> None:
+    visitor = visit()
+    session = start("sleep 1000", name="Sleeper of the browser test")
+    visitor.open_without_output(session)
+    visitor.page.locator("#end").click()
+    visitor.page.get_by_role("button", name="Cancel").click()
+    assert server.session(session)["endedAt"] is None
+    visitor.page.locator("#end").click()
+    visitor.page.get_by_role("button", name="End session").click()
+    expect(visitor.page.locator("#end-line")).to_be_visible()
+    visitor.press("/")
+    visitor.page.wait_for_url("**/history*")
+    visitor.type("sleeper of\n")
+    row = visitor.page.locator("#history-list tr")
+    expect(row).to_have_count(1)
+    row.get_by_role("link").click()
+    expect(visitor.page).to_have_url(re.compile(session))
+
+
+def test_what_is_wrong_is_said_at_its_field(visit: Visit, tmp_path: Path) -> None:
+    visitor = visit()
+    visitor.press("n")
+    visitor.page.get_by_label("Command", exact=True).fill("no-such-program-anywhere")
+    visitor.page.get_by_label("Folder", exact=True).fill(str(tmp_path / "missing"))
+    visitor.press("Enter")
+    expect(visitor.page.locator("#start-dialog .field-error:visible").first).to_be_visible()
+    expect(visitor.page.locator('#start-dialog [aria-invalid="true"]').first).to_be_focused()
+
+
+def test_a_folder_is_completed_from_the_keyboard(visit: Visit, tmp_path: Path) -> None:
+    (tmp_path / "project-one").mkdir()
+    (tmp_path / "project-two").mkdir()
+    visitor = visit()
+    visitor.press("n")
+    field = visitor.page.get_by_label("Folder", exact=True)
+    field.fill("")
+    field.press_sequentially(str(tmp_path / "proj"))
+    options = visitor.page.get_by_role("option")
+    expect(options).to_have_count(2)
+    visitor.press("ArrowDown", "ArrowDown", "Enter")
+    expect(field).to_have_value(f"{tmp_path / 'project-two'}/")
+    expect(visitor.page.locator("#start-dialog")).to_be_visible()
+
+
+def test_a_full_house_is_said_and_can_be_waited_for(
+    visit: Visit, start: Callable[..., str]
+) -> None:
+    for _ in range(4):
+        start("cat")
+    visitor = visit()
+    visitor.press("n")
+    visitor.page.get_by_label("Command", exact=True).fill("cat")
+    visitor.press("Enter")
+    expect(visitor.page.locator("#start-error")).to_contain_text("slot")
+    visitor.page.get_by_label("Wait for a free slot").check()
+    visitor.page.locator("#start-submit").click()
+    visitor.page.wait_for_url("**/sessions/*")
+    expect(visitor.page.locator("#queued-line")).to_be_visible()
+    visitor.page.locator("#end").click()
+    visitor.page.get_by_role("button", name="Take out").click()
+    expect(visitor.page.locator("#end-line")).to_be_visible()
+
+
+def test_the_token_of_a_login_link_leaves_the_address_bar(visit: Visit, server: RealServer) -> None:
+    visitor = visit()
+    visitor.page.context.clear_cookies()
+    visitor.page.goto(f"{server.url}/login#token=used-up")
+    expect(visitor.page.locator("#login-state")).to_contain_text("bin/run link")
+    expect(visitor.page).to_have_url(f"{server.url}/login")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_colours_follow_the_system_and_can_be_chosen(visit: Visit, scheme: str) -> None:
+    visitor = visit(color_scheme=scheme)
+    ground = "getComputedStyle(document.body).backgroundColor"
+    automatic = visitor.page.evaluate(ground)
+    other = "dark" if scheme == "light" else "light"
+    while visitor.page.locator("html").get_attribute("data-theme") != other:
+        visitor.page.locator("#theme-toggle").click()
+    chosen = visitor.page.evaluate(ground)
+    assert chosen != automatic
+    visitor.page.reload()
+    assert visitor.page.evaluate(ground) == chosen
+
+
+def test_every_page_fits_a_phone(visit: Visit, start: Callable[..., str]) -> None:
+    session = start("cat", name="A rather long name for such a small screen, is it not?")
+    visitor = visit(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    for path in ("/", "/history", f"/sessions/{session}"):
+        visitor.go(path)
+        width = visitor.page.evaluate("document.documentElement.scrollWidth")
+        assert width == 390, path
+
+
+def test_a_phone_has_the_keys_that_its_keyboard_lacks(
+    visit: Visit, start: Callable[..., str]
+) -> None:
+    visitor = visit(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    visitor.open_without_output(start("bash -c 'trap \"echo got it\" INT; read; read'"))
+    visitor.page.locator("#terminal").tap()
+    visitor.page.locator('[data-key="ctrl"]').tap()
+    visitor.type("c")
+    visitor.awaits(lambda: any("got it" in row for row in visitor.rows()), "the signal")
