@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from sessions_app.holder.spool import SpoolWriter
@@ -29,6 +30,7 @@ class FakeHolder:
         self.refusal: Exception | None = None
         self.listener: HolderListener | None = None
         self.closed = False
+        self.drawn_on_resize = b""
 
     @property
     def hello(self) -> Hello:
@@ -70,7 +72,11 @@ class FakeHolder:
         self.typed.append(data)
 
     async def resize(self, cols: int, rows: int) -> int:
-        return self.spool.size
+        size = self.spool.size
+        if self.drawn_on_resize:
+            self.print(self.drawn_on_resize)
+            await asyncio.sleep(0.05)  # the answer takes a while, and others go on meanwhile
+        return size
 
     async def end(self, grace: float) -> None:
         self.exit(code=None, signal=15)

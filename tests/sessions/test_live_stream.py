@@ -349,32 +349,6 @@ async def test_a_resize_by_one_viewer_is_told_to_all(
     assert (told["cols"], told["rows"]) == (90, 20)
 
 
-async def test_a_new_size_is_told_before_anything_that_is_drawn_for_it(
-    manager: PersistentSessionManager, connect: Connect
-) -> None:
-    code = (
-        "import os, signal\n"
-        "def draw(*_): os.write(1, b'drawn for %d %d\\r\\n' % os.get_terminal_size())\n"
-        "signal.signal(signal.SIGWINCH, draw)\n"
-        "print('ready', flush=True)\n"
-        "while True: signal.pause()\n"
-    )
-    session_id = await start(manager, sys.executable, "-c", code)
-    await shows(manager, session_id, "ready")
-    client = await connect("subscribe=none")
-    await client.send({"type": "subscribe", "sessions": [session_id]})
-    for cols in range(40, 70):  # many, for the race is short
-        message = {"type": "resize", "sessionId": session_id, "cols": cols, "rows": 20}
-        await client.send(message)
-        await client.until_text(f"drawn for {cols} 20")
-    reached: object = 0
-    for message in client.received:
-        if message["type"] == "session:output":
-            reached = message["nextOffset"]
-        elif message["type"] == "session:resized":
-            assert message["offset"] == reached
-
-
 async def test_a_rename_and_a_forgotten_session_are_told(
     manager: PersistentSessionManager, connect: Connect
 ) -> None:

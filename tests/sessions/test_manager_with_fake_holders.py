@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sessions_app import event_log, lifecycle
-from sessions_app.events import EventType, OutputEvent, Status, whole_characters
+from sessions_app.events import EventType, LifecycleEvent, OutputEvent, Status, whole_characters
 from sessions_app.exceptions import InputQueueFull, SessionNotRunning
 from sessions_app.holder_client import HolderGone, LaunchFailed
 from sessions_app.launch import LaunchRequest
@@ -147,6 +147,29 @@ async def test_a_screen_changes_its_size_exactly_where_the_output_does(
     await auntil(lambda: manager.taken_in(session_id) == 121)
     lines = (await manager.screen(session_id)).lines
     assert lines[:4] == ["x" * 40, "x" * 40, "y" * 40, "y"]
+
+
+async def test_a_new_size_is_told_before_anything_that_is_drawn_for_it(
+    manager: PersistentSessionManager, holders: FakeHolders
+) -> None:
+    told = Told()
+    session_id, holder = await started(manager, holders)
+    holder.print(b"before ")
+    await auntil(lambda: told.output() == b"before ")
+    holder.drawn_on_resize = b"drawn for the new size"
+    other = await sync_to_async(locked_database)()
+    resizing = asyncio.create_task(manager.resize(session_id, 40, 10))
+    await asyncio.sleep(0.3)  # the database is locked for a while
+    other.rollback()
+    other.close()
+    await resizing
+    await auntil(lambda: told.output().endswith(b"new size"))
+    kinds = [
+        event.data if isinstance(event, OutputEvent) else event.type
+        for event in told.events
+        if isinstance(event, OutputEvent | LifecycleEvent)
+    ]
+    assert kinds[1:] == [b"before ", EventType.RESIZED, b"drawn for the new size"]
 
 
 async def test_of_many_resizes_at_once_only_the_newest_is_made(
