@@ -13,6 +13,7 @@ import orjson
 
 from sessions_app import event_log
 from sessions_app.events import EventType, LifecycleEvent
+from sessions_app.holder.spool import OutputGone
 from sessions_app.models import Session
 
 _SIZES = frozenset({EventType.STARTED, EventType.RESIZED})
@@ -22,15 +23,15 @@ _MARKERS = frozenset(
 _PAGE = 200
 
 
-def recording(session: Session) -> Iterator[bytes]:
-    """Yield the header, then the events of all output and events that the log has by now.
+def recording(session: Session, base: int, head: int) -> Iterator[bytes]:
+    """Yield the header, then the output from offset `base` up to `head`, and all events.
 
     Every item is a whole line. Output (`o`) is text: characters are never split, bytes that are
     not UTF-8 read as U+FFFD. Changes of size (`r`) and markers (`m`, where the session waited
     and how it ended) stand between the very bytes between which they happened. Where the oldest
-    output is gone, the recording begins with what is left, in the size of that moment.
+    output is gone, the recording begins in the size of that moment.
+    Raises OutputGone when output is given up before it is its turn.
     """
-    base, head = event_log.output_range(str(session.pk))
     events = _Upcoming(session)
     cols, rows = events.size_at(base)
     yield _line(_header(session, cols, rows))
@@ -146,14 +147,20 @@ def _pieces(session_id: str, offset: int, head: int) -> Iterator[tuple[datetime,
     A piece that reaches into the next segment has its time there.
     """
     begin, pending, moment = offset, b"", datetime.now(UTC)
-    while offset < head and (read := event_log.read_timed_output(session_id, offset)):
-        if read.start > offset:  # what lay between was given up meanwhile
-            yield moment, begin, pending
-            begin, pending = read.start, b""
-        pending += read.data[: head - read.start]
+    while offset < head:
+        read = _timed_output(session_id, offset)
+        pending += read.data[: head - offset]
         for mark in read.marks:
             moment, size = mark.moment, max(0, mark.offset - begin)
             yield moment, begin, pending[:size]
             begin, pending = begin + len(pending[:size]), pending[size:]
-        offset = read.start + len(read.data)
+        offset += len(read.data)
     yield moment, begin, pending
+
+
+def _timed_output(session_id: str, offset: int) -> event_log.TimedOutput:
+    # Twice: what was still in the spool may be in the archive a moment later.
+    for _ in range(2):
+        if (read := event_log.read_timed_output(session_id, offset)) and read.start == offset:
+            return read
+    raise OutputGone(event_log.output_range(session_id)[0])

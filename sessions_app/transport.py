@@ -1,8 +1,9 @@
-"""How much a server has not yet been able to send to one client.
+"""What ASGI does not offer under Daphne: how much it has not yet sent, and cutting an answer short.
 
-uvicorn's `send` waits while a client does not read. Daphne's never waits and grows instead, so its
-transport has to be asked. It is found by its shape, not by its type; where nothing is found, `send`
-itself is trusted to wait.
+uvicorn's `send` waits while a client does not read, and an answer that fails half-way ends its
+connection. Daphne's never waits and grows instead, and it leaves the client of a failed answer
+waiting for the rest, so its transport has to be used. It is found by its shape, not by its type;
+where nothing is found, `send` itself is trusted.
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -15,16 +16,28 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 SCOPE_KEY = "harness.unsent_bytes"
+ABORT_KEY = "harness.abort"
+
+
+def _transport(send: Any) -> Any:
+    """Return the Twisted transport; Daphne passes `partial(handle_reply, protocol)`."""
+    protocol = next(iter(send.args), None) if isinstance(send, partial) else None
+    return getattr(protocol, "transport", None)
+
+
+def abort(send: Any) -> Callable[[], None] | None:
+    """Return what cuts this connection at once, or None."""
+    found: Callable[[], None] | None = getattr(_transport(send), "abortConnection", None)
+    return found
 
 
 def unsent_bytes(send: Any) -> Callable[[], int] | None:
     """Return what tells the bytes that wait in this connection's buffers, or None.
 
-    Daphne passes `partial(handle_reply, protocol)`; the protocol's Twisted transport keeps one
-    buffer that is being written and one of what came since (twisted.internet.abstract).
+    A Twisted transport keeps one buffer that is being written and one of what came since
+    (twisted.internet.abstract).
     """
-    protocol = next(iter(send.args), None) if isinstance(send, partial) else None
-    transport: Any = getattr(protocol, "transport", None)
+    transport = _transport(send)
     if not all(hasattr(transport, name) for name in ("dataBuffer", "offset", "_tempDataLen")):
         return None
 
@@ -36,11 +49,12 @@ def unsent_bytes(send: Any) -> Callable[[], int] | None:
 
 
 def with_unsent_bytes(application: Application) -> Application:
-    """Put the answer of `unsent_bytes` into the scope, before anything wraps `send`."""
+    """Put the answers of `unsent_bytes` and `abort` into the scope, before `send` is wrapped."""
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
             scope[SCOPE_KEY] = unsent_bytes(send)
+            scope[ABORT_KEY] = abort(send)
         await application(scope, receive, send)
 
     return wrapped

@@ -49,7 +49,7 @@ class RecordingView(ApiView):
     def get(self, request: Request, session_id: UUID) -> HttpResponseBase:
         """Return the recording."""
         session = self.session(request, session_id)
-        base, _ = event_log.output_range(str(session_id))
+        base, head = event_log.output_range(str(session_id))
         headers = {
             "Content-Disposition": content_disposition_header(True, file_name(session)) or "",
             "X-Content-Type-Options": "nosniff",
@@ -58,5 +58,5 @@ class RecordingView(ApiView):
         media_type = AsciicastRenderer.media_type
         if request.method == "HEAD":
             return HttpResponse(headers=headers, content_type=media_type)
-        body = streamed(request, recording(session))
+        body = streamed(request, recording(session, base, head))
         return StreamingHttpResponse(body, headers=headers, content_type=media_type)

@@ -1,14 +1,18 @@
 """Bodies that are never in memory as a whole, however large they are and however slowly read."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+import logging
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-from sessions_app.transport import SCOPE_KEY
+from sessions_app.holder.spool import OutputGone
+from sessions_app.transport import ABORT_KEY, SCOPE_KEY
+
+logger = logging.getLogger(__name__)
 
 # What is fetched at a time, in a thread, and what may wait in the server's buffers for one client.
 BATCH_BYTES = 256 * 1024
@@ -32,12 +36,22 @@ class StreamRenderer(BaseRenderer):
 
 
 async def streamed(request: Request, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Send the pieces as fast as the client takes them; each is fetched in a thread."""
-    unsent: Callable[[], int] | None = getattr(request, "scope", {}).get(SCOPE_KEY)
-    while batch := await sync_to_async(_batch)(pieces):
-        yield batch
-        while unsent is not None and unsent() > UNSENT_BYTES:
-            await asyncio.sleep(UNSENT_RETRY_SECONDS)
+    """Send the pieces as fast as the client takes them; each is fetched in a thread.
+
+    Where a piece is gone the connection is cut, so that the client knows that it lacks something.
+    """
+    scope = getattr(request, "scope", {})
+    unsent, abort = scope.get(SCOPE_KEY), scope.get(ABORT_KEY)
+    try:
+        while batch := await sync_to_async(_batch)(pieces):
+            yield batch
+            while unsent is not None and unsent() > UNSENT_BYTES:
+                await asyncio.sleep(UNSENT_RETRY_SECONDS)
+    except OutputGone as error:
+        logger.warning("%s was cut short: %s", request.path, error)
+        if abort is None:
+            raise
+        abort()
 
 
 def _batch(pieces: Iterator[bytes]) -> bytes:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from sessions_app import event_log
 from sessions_app.credentials import ApiToken
 from sessions_app.events import EventType
-from sessions_app.holder.spool import SpoolWriter
+from sessions_app.holder.spool import OutputGone, SpoolWriter
 from sessions_app.models import OutputSegment, Session, SessionEvent
 from sessions_app.recording import recording
 from tests.cast import make_ended, make_session
@@ -63,16 +63,20 @@ def session(db: None) -> Session:
     return session
 
 
+def recorded(session: Session) -> Iterator[bytes]:
+    return recording(session, *event_log.output_range(str(session.pk)))
+
+
 def lines(session: Session) -> list[Any]:
-    return [json.loads(line) for line in recording(session)]
+    return [json.loads(line) for line in recorded(session)]
 
 
 def events(session: Session) -> list[Any]:
     return lines(session)[1:]
 
 
-def written(recorded: Iterable[Any]) -> str:
-    return "".join(data for _, kind, data in recorded if kind == "o")
+def written(events: Iterable[Any]) -> str:
+    return "".join(data for _, kind, data in events if kind == "o")
 
 
 def test_the_header_has_the_size_at_the_start_and_says_what_it_is(session: Session) -> None:
@@ -135,10 +139,10 @@ def test_characters_are_whole_wherever_output_is_cut(
             store(session, begin, data[begin:end], (begin + 1, end))
         for offset in sorted(min(cut, len(data)) for cut in resizes):
             note(session, EventType.RESIZED, offset, offset, cols=9, rows=9)
-        recorded = events(session)
+        found = events(session)
         transaction.set_rollback(True)
-    assert written(recorded) == data.decode("utf-8", "replace")
-    assert sum(kind == "r" for _, kind, _ in recorded) == len(resizes)
+    assert written(found) == data.decode("utf-8", "replace")
+    assert sum(kind == "r" for _, kind, _ in found) == len(resizes)
 
 
 def test_changes_of_size_stand_between_the_very_bytes(session: Session) -> None:
@@ -189,9 +193,9 @@ def test_without_its_oldest_output_it_begins_with_what_is_left_in_the_size_of_th
     note(session, EventType.WAITING, 45, 6, waitType="menu")
     note(session, EventType.RESIZED, 103, 9, cols=91, rows=31)
     store(session, 100, b"the rest", (9, 108))
-    header, *recorded = lines(session)
+    header, *found = lines(session)
     assert (header["width"], header["height"]) == (90, 30)
-    assert recorded == [[9, "o", "the"], [9, "r", "91x31"], [9, "o", " rest"]]
+    assert found == [[9, "o", "the"], [9, "r", "91x31"], [9, "o", " rest"]]
     answer = api.head(f"/api/sessions/{session.pk}/recording")
     assert answer["X-Output-Offset"] == "100"
 
@@ -219,10 +223,21 @@ def test_of_a_session_that_runs_there_is_what_is_not_in_the_archive_yet(
 def test_a_recording_ends_where_the_output_ended_when_it_was_asked_for(
     session: Session, spool: SpoolWriter
 ) -> None:
-    reading = recording(session)
+    reading = recorded(session)
     begun = [next(reading), next(reading)]
     spool.append(b" never ending")
     assert written(json.loads(line) for line in [*begun[1:], *reading]) == "first then"
+
+
+def test_output_that_is_given_up_before_its_turn_is_not_passed_over(session: Session) -> None:
+    for start in range(0, 30, 10):
+        store(session, start, b"0123456789", (start + 1, start + 10))
+    reading = recorded(session)
+    begun = [next(reading), next(reading)]
+    OutputSegment.objects.filter(start=10).delete()
+    with pytest.raises(OutputGone):
+        begun.extend(reading)
+    assert len(begun) == 2
 
 
 def test_a_session_that_never_ran_has_a_header_alone() -> None:
@@ -241,7 +256,7 @@ def test_it_is_downloaded_as_a_file_of_its_media_type(alice: User, session: Sess
         return answer, b"".join([piece async for piece in stream.streaming_content])
 
     answer, body = async_to_sync(read)()
-    assert body == b"".join(recording(session))
+    assert body == b"".join(recorded(session))
     assert answer["Content-Type"] == "application/x-asciicast"
     assert answer["Content-Disposition"] == 'attachment; filename="My-build.cast"'
     assert answer["X-Content-Type-Options"] == "nosniff"

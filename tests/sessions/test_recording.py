@@ -3,13 +3,14 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
 
+from sessions_app import event_log
 from sessions_app.events import Status
 from sessions_app.models import Session
 from sessions_app.recording import recording
@@ -21,12 +22,16 @@ from tests.waiting_for import auntil
 PLAYER = Path(__file__).parent.parent / "api" / "player.mjs"
 
 
+def lines(session_id: str) -> Iterator[bytes]:
+    session = Session.objects.get(pk=session_id)
+    return recording(session, *event_log.output_range(session_id))
+
+
 def played(session_id: str) -> dict[str, Any]:
     """What the player makes of the recording: lines at the end, sizes, markers, duration."""
-    cast = b"".join(recording(Session.objects.get(pk=session_id)))
     done = subprocess.run(
         ["node", str(PLAYER)],  # noqa: S607  # the tests' node is the one on the PATH
-        input=cast,
+        input=b"".join(lines(session_id)),
         capture_output=True,
         check=True,
         timeout=60,
@@ -35,8 +40,8 @@ def played(session_id: str) -> dict[str, Any]:
     return found
 
 
-def times_of_output(session: Session) -> list[float]:
-    _, *events = map(json.loads, recording(session))
+def times_of_output(session_id: str) -> list[float]:
+    _, *events = map(json.loads, lines(session_id))
     return [seconds for seconds, kind, _ in events if kind == "o"]
 
 
@@ -123,5 +128,5 @@ async def test_a_recording_lasts_as_long_as_the_program_ran(
     assert found["duration"] == pytest.approx(lasted, abs=0.05)
     assert found["markers"] == [[found["duration"], "failed: The program exited with code 3."]]
     assert found["lines"][:2] == ["one", "two"]
-    first, second = await sync_to_async(times_of_output)(session)
+    first, second = await sync_to_async(times_of_output)(session_id)
     assert second - first == pytest.approx(0.6, abs=0.2)
