@@ -164,14 +164,14 @@ class Viewer:
         # Watched first and read second: what comes in between is in the tail.
         tail = self._fan_out.watch(session_id, self)
         cursor = self._cursors[session_id] = Cursor(session_id, tail, output=output)
-        base, _ = await self._fan_out.log.run(event_log.output_range, session_id)
+        kept = await self._fan_out.log.run(event_log.output_range, session_id)
         # Not as far as the spool reaches: that may end inside a character.
         tail.lift(max(row.output_bytes, get_manager().taken_in(session_id)), row.last_seq)
         if position is None:
             cursor.seq = row.last_seq
             if output and row.last_seq:  # what has not begun has no screen
                 await self._draw(cursor, await get_manager().screen(session_id))
-        elif _can_continue(position, row, base, tail):
+        elif _can_continue(position, row, kept, tail):
             cursor.seq, cursor.offset = position.seq, position.offset
         else:
             cursor.seq = row.last_seq
@@ -320,10 +320,14 @@ class Viewer:
         await self._send(orjson.dumps(message).decode())
 
 
-def _can_continue(position: Position, row: Session, base: int, tail: Tail) -> bool:
-    """Tell whether the log still has everything after the client's position."""
+def _can_continue(position: Position, row: Session, kept: tuple[int, int], tail: Tail) -> bool:
+    """Tell whether the log still has everything after the client's position.
+
+    After a crash a client may be ahead of what has been taken in again, never of what is `kept`.
+    """
+    first, last = kept
     return (
         position.epoch in (None, row.epoch)
         and position.seq <= max(row.last_seq, tail.last_seq)
-        and base <= position.offset <= tail.head
+        and first <= position.offset <= max(last, tail.head)
     )

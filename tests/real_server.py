@@ -11,7 +11,11 @@ import socket
 import subprocess
 import sys
 import tempfile
+import urllib.error
 import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -60,6 +64,19 @@ def _manage(state: Path, *arguments: str, port: int = 3333) -> str:
     return done.stdout
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What the server answered, whatever its status."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body, read as JSON."""
+        return json.loads(self.body)
+
+
 class RealServer:
     """Daphne or uvicorn with the project's application; `token` is an API token for it."""
 
@@ -89,12 +106,16 @@ class RealServer:
 
     def start(self) -> RealServer:
         """Start the process and wait until it is healthy."""
+        self.spawn()
+        until(self.is_healthy, timeout=20)
+        return self
+
+    def spawn(self) -> None:
+        """Start the process and wait for nothing."""
         with (self.state / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
                 self.command(), cwd=PROJECT, env=self.environment, stdout=log, stderr=log
             )
-        until(self.is_healthy, timeout=20)
-        return self
 
     def is_healthy(self) -> bool:
         """Whether /health answers with 200."""
@@ -121,9 +142,16 @@ class RealServer:
 
     def peak_memory(self) -> int:
         """The most memory that the process has had resident, in bytes, as the kernel keeps it."""
+        return self._memory("VmHWM:")
+
+    def memory(self) -> int:
+        """The memory that the process has resident now, in bytes."""
+        return self._memory("VmRSS:")
+
+    def _memory(self, line: str) -> int:
         assert self.process is not None
         status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.split("VmHWM:")[1].split()[0]) * 1024
+        return int(status.split(line)[1].split()[0]) * 1024
 
     def log(self) -> str:
         """What the server printed."""
@@ -148,6 +176,34 @@ class RealServer:
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
             return bytes(answer.read())
 
+    def answer(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 30,
+    ) -> Answer:
+        """Call the API with the token; what it answers, errors too."""
+        given = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(  # noqa: S310  # always http on the loopback address
+            self.url + path,
+            method=method,
+            headers={**given, **(headers or {})},
+            data=None if body is None else json.dumps(body).encode(),
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=timeout) as got:  # noqa: S310
+                return Answer(got.status, dict(got.headers), got.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answer(error.code, dict(error.headers), error.read())
+
+    def launch(self, *argv: str, **details: object) -> str:
+        """Start a session; its id."""
+        body = {"command": list(argv), "workingDir": "/tmp", **details}
+        return str(self.request("POST", "/api/sessions", body)["id"])
+
     def session(self, session_id: str) -> dict[str, Any]:
         """One session as the API shows it."""
         found: dict[str, Any] = self.request("GET", f"/api/sessions/{session_id}")
@@ -165,3 +221,19 @@ class RealServer:
         ):
             self.request("POST", f"/api/sessions/{session['id']}/end", {"grace": 0})
         until(lambda: not list((self.state / "sessions").glob("*")), timeout=20)
+
+
+@contextmanager
+def running(folder: Path, kind: str = "daphne", **environment: str) -> Iterator[RealServer]:
+    """A server with its state in `folder`; at the end no program of it is left."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    server = RealServer(folder, kind)
+    server.environment |= environment
+    server.start()
+    try:
+        yield server
+    finally:
+        if server.process is None:
+            server.start()
+        server.end_sessions()
+        server.stop()
