@@ -37,11 +37,11 @@ def started(server: RealServer, megabytes: int) -> str:
     return session_id
 
 
-def begun(server: RealServer, path: str, headers: str = "") -> socket.socket:
+def begun(server: RealServer, path: str, headers: str = "Connection: close\r\n") -> socket.socket:
     """Ask for a download and read the headers of the answer only."""
-    client = socket.create_connection(("127.0.0.1", server.port), timeout=60)
+    client = socket.create_connection(("127.0.0.1", server.port), timeout=20)
     client.sendall(
-        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nConnection: close\r\n"
+        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
         f"Authorization: Bearer {server.token}\r\nAccept: */*\r\n{headers}\r\n".encode()
     )
     head = b""
@@ -80,7 +80,8 @@ def test_where_output_is_given_up_while_it_is_read_the_connection_is_cut(
     server: RealServer,
 ) -> None:
     session_id = started(server, 20)
-    client = begun(server, f"/api/sessions/{session_id}/output?format=raw")
+    path = f"/api/sessions/{session_id}/output?format=raw"
+    client = begun(server, path, "Connection: keep-alive\r\n")
     with sqlite3.connect(server.state / "harness.sqlite3", timeout=10) as database:
         database.execute("delete from sessions_app_outputsegment where start > 15000000")
     database.close()
@@ -107,7 +108,7 @@ def test_a_gigabyte_is_downloaded_by_ranges_and_recorded_in_bounded_memory(
 
     got = hashlib.sha256()
     path = f"/api/sessions/{session_id}/output?format=raw"
-    drain(begun(server, path, f"Range: bytes={size // 2}-\r\n"), got.update)
+    drain(begun(server, path, f"Range: bytes={size // 2}-\r\nConnection: close\r\n"), got.update)
     assert got.digest() == half.digest()
 
     received: list[int] = []
