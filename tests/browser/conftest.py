@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
-from playwright.sync_api import Browser, Playwright, sync_playwright
+from playwright.sync_api import Browser, Playwright, StorageState, sync_playwright
 
 from tests.browser.visitor import Visitor
 from tests.real_server import PROJECT, RealServer
@@ -67,22 +68,34 @@ def server(running_server: RealServer) -> Iterator[RealServer]:
     yield running_server
     if running_server.process is None:
         running_server.start()
-    running_server.end_sessions()
+    try:
+        running_server.end_sessions()
+    except HTTPError:  # one that was listed ended by itself meanwhile
+        running_server.end_sessions()
+
+
+@pytest.fixture(scope="package")
+def logged_in(chromium: Browser, running_server: RealServer) -> StorageState:
+    """What a browser keeps after it has opened a one-time link."""
+    with chromium.new_context() as context:
+        Visitor(context.new_page(), running_server).log_in()
+        return context.storage_state()
 
 
 @pytest.fixture
-def visit(chromium: Browser, server: RealServer) -> Iterator[Visit]:
+def visit(chromium: Browser, server: RealServer, logged_in: StorageState) -> Iterator[Visit]:
     """Open another browser, logged in. At the end none of them may have met an error."""
     visitors: list[Visitor] = []
     with ExitStack() as stack:
 
         def open_one(**options: Any) -> Visitor:
             context = chromium.new_context(
-                **{"viewport": {"width": 1280, "height": 800}, **options}
+                storage_state=logged_in,
+                **{"viewport": {"width": 1280, "height": 800}, **options},
             )
             stack.callback(context.close)
             visitors.append(Visitor(context.new_page(), server))
-            visitors[-1].log_in()
+            visitors[-1].go("/")
             return visitors[-1]
 
         yield open_one

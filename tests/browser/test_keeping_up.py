@@ -90,7 +90,9 @@ def test_a_session_that_ended_while_nobody_could_hear_it_is_shown_as_ended(
     visitor.page.context.set_offline(True)
     visitor.page.evaluate("dispatchEvent(new Event('offline'))")
     server.kill()
-    expect(visitor.page.locator("#connection")).to_have_attribute("data-state", "offline")
+    # A browser that plays offline may keep back the end of its sockets for a while.
+    offline = expect(visitor.page.locator("#connection"))
+    offline.to_have_attribute("data-state", "offline", timeout=40_000)
     server.start()
     server.request("POST", f"/api/sessions/{session}/input", {"text": "", "submit": True})
     visitor.awaits(lambda: server.session(session)["endedAt"], "the end")
@@ -102,6 +104,9 @@ def test_a_session_that_ended_while_nobody_could_hear_it_is_shown_as_ended(
 
 def test_logging_out_in_one_tab_ends_the_login_of_the_others(visit: Visit) -> None:
     visitor = visit()
+    # A login of its own: the one that all tests share must stay.
+    visitor.page.context.clear_cookies()
+    visitor.log_in()
     other = visitor.page.context.new_page()
     other.goto(visitor.page.url)
     other.locator("#user-menu summary").click()

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 
-import { LiveStream, cut } from "../../dashboard/static/dashboard/js/stream.js";
+import { cut } from "../../dashboard/static/dashboard/js/pieces.js";
+import { LiveStream } from "../../dashboard/static/dashboard/js/stream.js";
 import { Clock, FakeSocket } from "./fakes.js";
 
 const A = "aaaaaaaa-0000-4000-8000-000000000000";
@@ -65,6 +66,14 @@ describe("coming in", () => {
     assert.deepEqual(socket().sent[1], { type: "ping" });
     socket().says({ type: "pong" });
     assert.deepEqual(heard.map(([type]) => type), ["settled"]);
+  });
+
+  test("the answers to later pings settle nothing", () => {
+    live();
+    socket().says({ type: "pong" });
+    stream.check();
+    socket().says({ type: "pong" });
+    assert.equal(heard.filter(([type]) => type === "settled").length, 1);
   });
 
   test("a screen is handed on as one to begin anew with", () => {
@@ -181,15 +190,45 @@ describe("coming back", () => {
     assert.equal(sockets.length, 2);
   });
 
-  test("without a network it waits for the network and not for time", () => {
+  test("without a network it says so and goes on trying, as a server may be on this machine", () => {
     live();
     stream.setOnline(false);
-    assert.equal(stream.isLive, true);
     socket().drops();
-    assert.deepEqual(stream.state, { state: "offline" });
-    clock.pass(60_000);
-    assert.equal(sockets.length, 1);
+    assert.equal(stream.state.state, "offline");
+    clock.pass(400);
+    assert.equal(sockets.length, 2);
+  });
+
+  test("a network that comes back is used at once", () => {
+    live();
+    stream.setOnline(false);
+    socket().drops();
     stream.setOnline(true);
+    assert.equal(sockets.length, 2);
+    clock.pass(400);
+    assert.equal(sockets.length, 2);
+  });
+
+  test("a network that goes away is noticed within 3 s, unless the server still answers", () => {
+    live();
+    stream.setOnline(false);
+    clock.pass(1);
+    socket().says({ type: "pong" });
+    clock.pass(5000);
+    assert.equal(stream.isLive, true);
+    stream.setOnline(false);
+    clock.pass(3000);
+    assert.equal(stream.state.state, "offline");
+    assert.equal(sockets[0].isClosed, true);
+  });
+
+  test("a page that is looked at again after a sleep finds out at once what became of it", () => {
+    live();
+    clock.pass(1);
+    stream.check();
+    clock.pass(3000);
+    assert.equal(stream.state.state, "lost");
+    stream.check();
     assert.equal(sockets.length, 2);
   });
 

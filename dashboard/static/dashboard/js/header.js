@@ -30,7 +30,7 @@ function draw() {
 
 export function showState(next) {
   // A page that tries again at once does not flicker between two words.
-  const retries = next.state === "connecting" && state.state === "lost";
+  const retries = next.state === "connecting" && "retryAt" in state;
   state = retries ? { ...state, retryAt: 0 } : next;
   draw();
 }

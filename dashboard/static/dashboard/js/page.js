@@ -52,7 +52,7 @@ export function startPage({ output = false } = {}) {
   stream.setOnline(navigator.onLine);
   addEventListener("online", () => stream.setOnline(true));
   addEventListener("offline", () => stream.setOnline(false));
-  document.addEventListener("visibilitychange", () => document.hidden || stream.retryNow());
+  document.addEventListener("visibilitychange", () => document.hidden || stream.check());
   addEventListener("pagehide", () => stream.stop());
   addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
   startDialogs();

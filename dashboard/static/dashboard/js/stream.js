@@ -13,11 +13,11 @@
 import { Acknowledgements } from "./acknowledgements.js";
 import { backoff } from "./backoff.js";
 import { Cursor } from "./cursors.js";
+import { cut } from "./pieces.js";
 
 const FINAL_CODES = new Set([4400, 4401, 4403]);
 const QUIET_MS = 15_000;
-// A character takes at most 6 bytes in JSON, and a message may hold 64 KiB.
-const LONGEST_INPUT = 8192;
+const PROBE_MS = 3_000;
 
 export class LiveStream {
   state = { state: "connecting" };
@@ -31,6 +31,8 @@ export class LiveStream {
   #attempt = 0;
   #retry = null;
   #watchdog = null;
+  #probing = null;
+  #settles = false;
   #heardAt = 0;
   #lastId = 0;
   #online = true;
@@ -58,21 +60,38 @@ export class LiveStream {
     this.#options.timers.clearInterval(this.#watchdog);
     this.#options.timers.clearTimeout(this.#retry);
     this.#abandon();
+    this.#retry = null;
   }
 
   get isLive() {
     return this.state.state === "live";
   }
 
-  // The browser knows whether there is a network.
+  // The browser says whether there is a network. Without one it goes on trying: a server on this
+  // machine needs none.
   setOnline(online) {
     this.#online = online;
-    if (online) this.retryNow();
-    else if (!this.isLive) this.#wait();
+    this.check();
   }
 
-  retryNow() {
-    if (this.state.state === "lost" || this.state.state === "offline") this.#connect();
+  // Something happened (a network came or went, the page is looked at again): find out at once
+  // whether the connection still stands, and mend it if not.
+  check() {
+    if (this.#retry !== null) this.#connect();
+    else if (this.isLive) this.#probe();
+  }
+
+  #probe() {
+    const { now, timers } = this.#options;
+    const asked = now();
+    this.#send({ type: "ping" });
+    timers.clearTimeout(this.#probing);
+    this.#probing = timers.setTimeout(() => this.#heardAt < asked && this.#giveUp(), PROBE_MS);
+  }
+
+  #giveUp() {
+    this.#abandon();
+    this.#wait();
   }
 
   // Type into a terminal. Resolves once the program's terminal has it. Nothing is kept for later:
@@ -125,6 +144,7 @@ export class LiveStream {
 
   #connect() {
     this.#options.timers.clearTimeout(this.#retry);
+    this.#retry = null;
     this.#abandon();
     this.#become({ state: "connecting" });
     const socket = this.#options.openSocket(this.#options.url);
@@ -139,6 +159,7 @@ export class LiveStream {
 
   // Let go of the socket without hearing from it again.
   #abandon() {
+    this.#options.timers.clearTimeout(this.#probing);
     if (this.#socket === null) return;
     this.#socket.onmessage = this.#socket.onclose = null;
     this.#socket.close();
@@ -154,6 +175,7 @@ export class LiveStream {
   }
 
   #lost(code) {
+    this.#options.timers.clearTimeout(this.#probing);
     this.#socket = null;
     this.#failPending();
     if (FINAL_CODES.has(code)) this.#become({ state: "ended", code });
@@ -161,15 +183,11 @@ export class LiveStream {
   }
 
   #wait() {
-    this.#options.timers.clearTimeout(this.#retry);
-    if (!this.#online) {
-      this.#become({ state: "offline" });
-      return;
-    }
     const delay = backoff(this.#attempt, this.#options.random);
     this.#attempt += 1;
     this.#retry = this.#options.timers.setTimeout(() => this.#connect(), delay);
-    this.#become({ state: "lost", retryAt: this.#options.now() + delay });
+    const state = this.#online ? "lost" : "offline";
+    this.#become({ state, retryAt: this.#options.now() + delay });
   }
 
   // A laptop that slept, or a network that changed, leaves a socket that looks open for minutes.
@@ -177,10 +195,7 @@ export class LiveStream {
     const quiet = this.#options.now() - this.#heardAt;
     if (this.#socket === null || quiet < QUIET_MS) return;
     if (quiet < 2 * QUIET_MS) this.#send({ type: "ping" });
-    else {
-      this.#abandon();
-      this.#wait();
-    }
+    else this.#giveUp();
   }
 
   #receive(message) {
@@ -202,7 +217,7 @@ export class LiveStream {
       case "error":
         return this.#refused(message);
       case "pong":
-        return this.#emit("settled");
+        return this.#answered();
       default:
         return this.#event(message);
     }
@@ -215,7 +230,13 @@ export class LiveStream {
     this.#emit("snapshot", message);
     this.#subscribe();
     // Messages are answered in order: the answer to this one says that the subscription stands.
+    this.#settles = true;
     this.#send({ type: "ping" });
+  }
+
+  #answered() {
+    if (this.#settles) this.#emit("settled");
+    this.#settles = false;
   }
 
   #subscribe() {
@@ -269,18 +290,4 @@ export class LiveStream {
     how(waiting);
     return true;
   }
-}
-
-// Cut text into pieces that fit a message each, never between the two halves of a character.
-export function cut(text, longest = LONGEST_INPUT) {
-  const pieces = [];
-  let from = 0;
-  while (from < text.length) {
-    let to = Math.min(from + longest, text.length);
-    const last = text.charCodeAt(to - 1);
-    if (to < text.length && last >= 0xd800 && last <= 0xdbff) to -= 1;
-    pieces.push(text.slice(from, to));
-    from = to;
-  }
-  return pieces;
 }

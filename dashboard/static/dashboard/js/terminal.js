@@ -109,7 +109,7 @@ export class TerminalView {
 
   // Draw as large as fits the box (pixels), between two font sizes.
   scaleInto(box, { least, most, step }) {
-    if (!(this.cell.width > 0) || !(box.width > 0)) return;
+    if (!this.#isOpen || !(this.cell.width > 0) || !(box.width > 0)) return;
     const fitting = Math.floor((this.fontSize * this.#roomIn(box)) / step) * step;
     this.fontSize = Math.max(least, Math.min(most, fitting));
     // Cells are rounded to whole pixels, so the estimate may be a little too large.
