@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import zstandard
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 from django.test import AsyncClient, Client
@@ -141,6 +142,52 @@ def test_ranges_are_offsets_of_the_log_when_its_beginning_is_gone() -> None:
     assert requested_range("bytes=-500", 100, 200) == (100, 200)
     with pytest.raises(RangeNotSatisfiableError):
         requested_range("bytes=0-99", 100, 200)
+
+
+@pytest.fixture
+def trimmed(db: None) -> Session:
+    """A session of whose 200 bytes the first 100 are gone."""
+    session = make_ended()
+    store_output(session, b"0123456789" * 20)
+    segment = session.segments.get()
+    segment.start, segment.data = 100, zstandard.compress(b"line 1234\n" * 10)
+    segment.save()
+    return session
+
+
+def test_a_download_says_where_it_begins_when_the_beginning_is_gone(
+    alice: User, trimmed: Session
+) -> None:
+    answer, body = download(alice, trimmed)
+    assert (answer.status_code, body) == (200, b"line 1234\n" * 10)
+    assert (answer["X-Output-Offset"], answer["Content-Length"]) == ("100", "100")
+
+
+def test_a_range_is_cut_to_what_is_left(alice: User, trimmed: Session) -> None:
+    answer, body = download(alice, trimmed, Range="bytes=50-109")
+    assert (answer.status_code, body) == (206, b"line 1234\n")
+    assert answer["Content-Range"] == "bytes 100-109/200"
+    assert answer["X-Output-Offset"] == "100"
+
+
+def test_a_range_that_is_gone_says_what_is_left(alice: User, trimmed: Session) -> None:
+    answer, _ = download(alice, trimmed, Range="bytes=0-99")
+    assert (answer.status_code, answer["X-Output-Offset"]) == (416, "100")
+    assert "from offset 100 up to 200" in answer.json()["error"]
+
+
+def test_the_last_lines_say_where_what_is_left_begins(api: Client, trimmed: Session) -> None:
+    answer = read_text(api, trimmed, lines=1)
+    assert (answer["outputOffset"], answer["totalLines"]) == (100, 10)
+    assert answer["output"] == "line 1234"
+
+
+def test_what_goes_from_the_spool_into_the_archive_while_it_is_read_is_not_missed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answers = iter([b"", b"text"])
+    monkeypatch.setattr(event_log, "read_output", lambda *_: next(answers))
+    assert list(output.every_piece("any", 0, 4)) == [b"text"]
 
 
 def test_the_head_tells_the_size_and_reads_nothing(
