@@ -109,6 +109,12 @@ def last_seq_of(session_id: str, kinds: Collection[EventType]) -> int:
     return rows.order_by("-seq").values_list("seq", flat=True).first() or 0
 
 
+def last_event_offset(session_id: str) -> int:
+    """Return the output offset of the newest event, 0 without one."""
+    rows = SessionEvent.objects.filter(session_id=session_id).order_by("-seq")
+    return rows.values_list("offset", flat=True).first() or 0
+
+
 def resizes_after(session_id: str, offset: int) -> list[tuple[int, int, int]]:
     """Return `(offset, cols, rows)` of every change of size at or after the output offset."""
     rows = SessionEvent.objects.filter(

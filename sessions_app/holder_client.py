@@ -74,7 +74,11 @@ class HolderGone(SessionError):
 
 @dataclass(frozen=True, kw_only=True)
 class Hello:
-    """What a holder says first. `stalled` is why output cannot be stored, None while it can."""
+    """What a holder says first.
+
+    `stalled` is why output cannot be stored, None while it can. Whatever the program asked its
+    terminal in the output before `answered` has been answered.
+    """
 
     version: int
     epoch: str
@@ -84,6 +88,7 @@ class Hello:
     stalled: str | None
     cols: int
     rows: int
+    answered: int
     holder: ProcessIdentity
     child: ProcessIdentity
 
@@ -190,6 +195,13 @@ class HolderClient:
         """
         for start in range(0, len(data), PIECE):
             await self._connection.request(frames.INPUT, data[start : start + PIECE])
+
+    async def answer(self, data: bytes, offset: int) -> None:
+        """Type what the terminal answers to the queries in the output before `offset`.
+
+        At most PIECE bytes. Raises as `write` does.
+        """
+        await self._connection.request(frames.ANSWER, frames.OFFSET.pack(offset) + data)
 
     async def resize(self, cols: int, rows: int) -> int:
         """1 to 1000 each, else ValueError. Returns the output's size at that moment."""

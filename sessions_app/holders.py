@@ -23,6 +23,9 @@ class Holder(Protocol):
     async def write(self, data: bytes) -> None:
         """Type; raises InputQueueFull or HolderGone."""
 
+    async def answer(self, data: bytes, offset: int) -> None:
+        """Type what the terminal answers to the queries in the output before `offset`."""
+
     async def resize(self, cols: int, rows: int) -> int:
         """Change the size; return the output's size at that moment. Raises HolderGone."""
 

@@ -45,7 +45,7 @@ from sessions_app.holder_client import (
     send_signal,
 )
 from sessions_app.holders import Holder, Holders
-from sessions_app.screen import Screen
+from sessions_app.screen import Screen, Signal
 from sessions_app.waiting.reports import Checkpoint, Report, Resumed, Wait, Waiting
 from sessions_app.waiting.tracker import WaitingTracker
 
@@ -104,6 +104,10 @@ class LiveSession:
         self._size = head
         self._news = asyncio.Event()
         self._gone = False
+        # Output before these was dealt with by an earlier server: its queries are answered, what
+        # it said about waiting is in the log.
+        self._answered = 0
+        self._noted = 0
         self._size_changes: deque[_SizeChange] = deque()
         self._taking_in = asyncio.Lock()
         self._wanted_size = self._size_of_terminal = (screen.cols, screen.rows)
@@ -154,6 +158,7 @@ class LiveSession:
             self.disconnected()
         else:
             hello = self._holder.hello
+            self._answered = hello.answered
             self.stalled_changed(hello.stalled)
             self.size_changed(hello.size)
 
@@ -245,11 +250,16 @@ class LiveSession:
     # Output
 
     def restore(
-        self, data: bytes, resizes: Iterable[tuple[int, int, int]], waiting: Wait | None
+        self,
+        data: bytes,
+        resizes: Iterable[tuple[int, int, int]],
+        waiting: Wait | None,
+        noted: int,
     ) -> None:
         """Bring the screen to `head` again with output that was taken in before.
 
-        `resizes` are `(offset, cols, rows)` after the offset at which `data` begins.
+        `resizes` are `(offset, cols, rows)` after the offset at which `data` begins; `noted` is the
+        offset of the log's last event.
         """
         offset = self.head - len(data)
         for at, cols, rows in resizes:
@@ -261,6 +271,7 @@ class LiveSession:
                 self._size_changes.append(_SizeChange(at, cols, rows, told=_TOLD))
         self.screen.feed(data)
         self._size_of_terminal = (self.screen.cols, self.screen.rows)
+        self._noted = noted
         self.tracker.restore(waiting)
         self.tracker.prime(self.screen.text())
 
@@ -303,9 +314,10 @@ class LiveSession:
             return await self._take_in_piece()
 
     async def _take_in_piece(self) -> bool:
-        limit = PIECE
-        if self._size_changes:
-            limit = min(PIECE, self._size_changes[0].offset - self.head)
+        if self._size_changes and self._size_changes[0].offset <= self.head:
+            return True  # a change came while we stood in line: it is applied first
+        edges = [self._answered, self._noted, *(change.offset for change in self._size_changes)]
+        limit = min([PIECE, *(edge - self.head for edge in edges if edge > self.head)])
         try:
             data = self._spool.read(self.head, limit)
         except FileNotFoundError:  # somebody removed the folder: there is nothing more
@@ -331,11 +343,11 @@ class LiveSession:
         fed = self.screen.feed(data)
         self.head = event.next_offset
         self._archiver.mark(self.session_id, now, self.head, self.keep_screen)
-        if fed.replies:
-            self._reply(fed.replies)
+        if fed.replies and self.head > self._answered:
+            self._reply(fed.replies, self.head)
         await self._announce(event)
         if fed.signals:
-            self._note(self.tracker.signals(fed.signals))
+            self._judge_signals(fed.signals)
         if self._settling is None or self._settling.done():
             self._settling = asyncio.create_task(
                 self._judge_screen(), name=f"judge-screen-{self.session_id}"
@@ -351,12 +363,20 @@ class LiveSession:
             with suppress(TimeoutError):
                 await asyncio.wait_for(change.told.wait(), TELL_SIZE_SECONDS)
 
-    def _reply(self, replies: bytes) -> None:
+    def _judge_signals(self, signals: tuple[Signal, ...]) -> None:
+        waiting = self.tracker.current
+        reports = self.tracker.signals(signals)
+        if self.head > self._noted:
+            self._note(reports)
+        else:
+            self.tracker.restore(waiting)
+
+    def _reply(self, replies: bytes, offset: int) -> None:
         """Answer the program's query; the program may never read it, so nobody waits for that."""
 
         async def deliver() -> None:
             with suppress(SessionNotRunning, InputQueueFull):
-                await self._to_holder(lambda holder: holder.write(replies))
+                await self._to_holder(lambda holder: holder.answer(replies, offset))
 
         task = asyncio.create_task(deliver(), name=f"terminal-reply-{self.session_id}")
         self._replies.add(task)

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 NEVER_RELEASED = "The server stopped before the program was started. Start the session again."
 # A start takes no longer; a folder that is younger may still become a session.
-START_SECONDS = 15.0
+START_SECONDS = 10.0
 
 
 class Row(StrEnum):
@@ -116,6 +116,7 @@ class Report:
     ended: list[str] = field(default_factory=list)
     never_started: list[str] = field(default_factory=list)
     unresponsive: list[str] = field(default_factory=list)
+    undecided: list[str] = field(default_factory=list)
     orphans: list[str] = field(default_factory=list)
     strays: list[str] = field(default_factory=list)
 
@@ -196,7 +197,8 @@ def _look(session: Session | None, folder: Path) -> Found:
         exit_record=read_exit_record(folder) is not None,
         holder_runs=runs and identity is not None and is_alive(identity.holder, boot),
         child_runs=runs and identity is not None and is_alive(identity.child, boot),
-        is_young=age is not None and age < START_SECONDS,
+        # The clock may have been set back since: what is from the future is not young.
+        is_young=age is not None and abs(age) < START_SECONDS,
     )
 
 
@@ -222,6 +224,8 @@ async def _carry_out(
             await manager.fail(session_id, NEVER_RELEASED)
             _sweep(session_id)
             report.never_started.append(session_id)
+        case Outcome.WAIT:
+            report.undecided.append(session_id)
         case Outcome.SWEEP:
             _sweep(session_id)
         case Outcome.STRAY:

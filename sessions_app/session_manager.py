@@ -29,6 +29,7 @@ from sessions_app.events import (
     iso,
 )
 from sessions_app.exceptions import (
+    HolderUnresponsive,
     InvalidRequest,
     InvalidTransition,
     ManagerUnavailable,
@@ -54,6 +55,8 @@ CALL_SECONDS = 20.0
 RETRY_SECONDS = 0.5
 MAX_GRACE_SECONDS = 60.0
 RECOVER_SECONDS = 10.0
+# While a start that a crash cut off may still turn out to have succeeded.
+RECOVER_UNDECIDED_SECONDS = 1.0
 
 T = TypeVar("T")
 
@@ -76,6 +79,7 @@ class PersistentSessionManager:
         self._launching: dict[str, asyncio.Task[None]] = {}
         self._starting: set[str] = set()
         self._recovering = asyncio.Lock()
+        self._undecided = False
         self._slot_freed = asyncio.Event()
         self._lock: int | None = None
 
@@ -90,6 +94,7 @@ class PersistentSessionManager:
         self._lock = lock_state_folder(settings.HARNESS_STATE_DIR)
         event_log.sessions_folder().mkdir(mode=0o700, exist_ok=True)
         self.recovery = await recovery.recover(self, self._log)
+        self._undecided = bool(self.recovery.undecided)
         self._own(self._archiver.run(), "archiver")
         self._own(self._fill_slots(), "fill-slots")
         self._own(self._recover_again(), "recover")
@@ -130,13 +135,14 @@ class PersistentSessionManager:
             report = await recovery.recover(self, self._log)
         if report:
             logger.warning("recovered: %s", report.summary())
+        self._undecided = bool(report.undecided)
         if report or not self.recovery:
             self.recovery = report
         return report
 
     async def _recover_again(self) -> None:
         while True:
-            await asyncio.sleep(RECOVER_SECONDS)
+            await asyncio.sleep(RECOVER_UNDECIDED_SECONDS if self._undecided else RECOVER_SECONDS)
             try:
                 await self.recover()
             except (*session_rows.DatabaseTrouble, OSError) as error:
@@ -326,7 +332,11 @@ class PersistentSessionManager:
             self._drop_folder(session_id)
             return
         live = self._new_live(session, Screen(session.cols, session.rows), head=0)
-        await live.connect(self._holders)
+        try:
+            await live.connect(self._holders)
+        except HolderUnresponsive:
+            logger.warning("the holder of session %s does not answer yet", session_id)
+            return  # recovery goes on with it
         await self._take_over(session, live, identity.child.pid)
 
     def _new_live(self, session: Session, screen: Screen, *, head: int) -> LiveSession:
@@ -350,7 +360,8 @@ class PersistentSessionManager:
             live.screen.feed(bytes(kept.data))
         data = await self._log.run(event_log.read_output, session_id, begin, head - begin)
         resizes = await self._log.run(event_log.resizes_after, session_id, begin)
-        live.restore(data, resizes, session_rows.current_wait(session))
+        noted = await self._log.run(event_log.last_event_offset, session_id)
+        live.restore(data, resizes, session_rows.current_wait(session), noted)
         identity = read_identity(event_log.session_folder(session_id))
         await self._take_over(session, live, identity.child.pid if identity else None)
         await live.reconcile_size()
@@ -358,11 +369,19 @@ class PersistentSessionManager:
 
     async def _take_over(self, session: Session, live: LiveSession, pid: int | None) -> None:
         """Follow the session to its end, after saying that it runs if nobody has yet."""
-        if not session.is_alive:
-            event = await self._retry(session_rows.mark_started, session, pid)
-            await self._announce(event)
         self._live[live.session_id] = live
+        try:
+            if not session.is_alive:
+                event = await self._retry(session_rows.mark_started, session, pid)
+                await self._announce(event)
+        except BaseException:
+            await self._let_go(live)
+            raise
         self._own(self._follow(live), f"follow-{live.session_id}")
+
+    async def _let_go(self, live: LiveSession) -> None:
+        self._live.pop(live.session_id, None)
+        await live.close()
 
     # Ending
 
@@ -376,8 +395,7 @@ class PersistentSessionManager:
             await self._end_with(live.session_id, kind, live.head, fields, changes)
         finally:
             # Whatever went wrong, recovery finds the session again where its log ends.
-            self._live.pop(live.session_id, None)
-            await live.close()
+            await self._let_go(live)
         self._drop_folder(live.session_id)
         self._slot_freed.set()
 

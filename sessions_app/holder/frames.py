@@ -13,6 +13,7 @@ MAX_PAYLOAD = (1 << 20) + 64
 
 # Requests, client to holder.
 INPUT = b"i"  # bytes to type; acknowledged once the terminal has taken all of them
+ANSWER = b"a"  # OFFSET, then bytes: as INPUT, and all queries in the output before it are answered
 RESIZE = b"r"  # SIZE_OF_TERMINAL; the acknowledgement carries the output's OFFSET
 END = b"e"  # GRACE; acknowledged at once
 

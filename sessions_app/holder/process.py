@@ -44,6 +44,7 @@ class Holder:
         self._output = Output(loop, self._clients.broadcast_size, self._stall_changed)
         self._size_of_terminal = (spec.cols, spec.rows)
         self._buffer = memoryview(bytearray(_BUFFER_SIZE))
+        self._answered = 0
         self._output_over = False
         self._child_status: int | None = None
         self._ending: Ending | None = None
@@ -53,6 +54,7 @@ class Holder:
         self._record: ExitRecord | None = None
         self._requests = {
             frames.INPUT: self._take_input,
+            frames.ANSWER: self._take_answer,
             frames.RESIZE: self._take_resize,
             frames.END: self._take_end,
         }
@@ -120,6 +122,7 @@ class Holder:
             "stalled": self._output.stalled,
             "cols": self._size_of_terminal[0],
             "rows": self._size_of_terminal[1],
+            "answered": self._answered,
             "holder": self.identity.holder._asdict(),
             "child": self.identity.child._asdict(),
         }
@@ -161,6 +164,16 @@ class Holder:
             self._write_input()
         else:
             self._refuse(client, number, "full")
+
+    def _take_answer(self, client: Client, number: int, body: bytes) -> None:
+        """Remember it, for whoever answers after this client must not answer again."""
+        try:
+            (offset,) = frames.OFFSET.unpack_from(body)
+        except struct.error:
+            self._refuse(client, number, "bad-request")
+            return
+        self._answered = max(self._answered, offset)
+        self._take_input(client, number, body[frames.OFFSET.size :])
 
     def _write_input(self) -> None:
         try:

@@ -110,3 +110,13 @@ async def test_typing_into_an_ended_program_says_so(start: Start) -> None:
         await ended.client.write(b"too late\n")
     with pytest.raises(HolderGone):
         await HolderClient.connect(ended.folder, Notes())
+
+
+async def test_an_answer_is_typed_and_remembered_for_who_comes_next(start: Start) -> None:
+    cat = await start("cat")
+    await cat.client.answer(b"reply\n", 120)
+    await cat.client.answer(b"older\n", 80)
+    await cat.prints(b"reply\r\n")
+    other = await HolderClient.connect(cat.folder, Notes())
+    assert other.hello.answered == 120
+    await other.close()

@@ -30,6 +30,7 @@ class FakeHolder:
         self.refusal: Exception | None = None
         self.listener: HolderListener | None = None
         self.closed = False
+        self.answered = 0
         self.drawn_on_resize = b""
 
     @property
@@ -43,6 +44,7 @@ class FakeHolder:
             stalled=None,
             cols=self.spec.cols,
             rows=self.spec.rows,
+            answered=self.answered,
             holder=PROCESS,
             child=PROCESS,
         )
@@ -70,6 +72,10 @@ class FakeHolder:
         if self.refusal:
             raise self.refusal
         self.typed.append(data)
+
+    async def answer(self, data: bytes, offset: int) -> None:
+        self.answered = offset
+        await self.write(data)
 
     async def resize(self, cols: int, rows: int) -> int:
         size = self.spool.size

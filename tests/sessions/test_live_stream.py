@@ -193,7 +193,7 @@ async def test_a_cursor_goes_on_right_after_what_was_had(
     await client.send(
         {"type": "subscribe", "sessions": [session_id], "cursors": {session_id: cursor}}
     )
-    await client.until_text("500\r\n")
+    await client.until_text("\r\n500\r\n")
     cursor = {"seq": 1, "offset": client.text().index("\r\n500\r\n") + 2}
     again = await connect("subscribe=none")
     await again.send(

@@ -17,7 +17,7 @@ from sessions_app.events import EventType, LifecycleEvent, OutputEvent, Status, 
 from sessions_app.exceptions import InputQueueFull, SessionNotRunning
 from sessions_app.holder_client import HolderGone, LaunchFailed
 from sessions_app.launch import LaunchRequest
-from sessions_app.models import Session
+from sessions_app.models import OutputSegment, ScreenSnapshot, Session
 from sessions_app.session_manager import PersistentSessionManager, get_manager
 from sessions_app.signals import session_event
 from tests.sessions.fake_holders import FakeHolder, FakeHolders
@@ -150,8 +150,9 @@ async def test_a_screen_changes_its_size_exactly_where_the_output_does(
 
 
 async def test_a_new_size_is_told_before_anything_that_is_drawn_for_it(
-    manager: PersistentSessionManager, holders: FakeHolders
+    manager: PersistentSessionManager, holders: FakeHolders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("sessions_app.live_session.TELL_SIZE_SECONDS", 20)
     told = Told()
     session_id, holder = await started(manager, holders)
     holder.print(b"before ")
@@ -273,3 +274,39 @@ async def test_stopping_the_manager_leaves_the_holders_alone(
     assert (await row(session_id)).status == Status.RUNNING
     stored = await sync_to_async(event_log.read_output)(session_id, 0, 100)
     assert stored == b"archived at the end"
+
+
+async def test_a_query_that_was_answered_before_a_crash_is_not_answered_again(
+    manager: PersistentSessionManager, holders: FakeHolders
+) -> None:
+    _, holder = await started(manager, holders)
+    holder.print(b"asks\x1b[6n")
+    await auntil(lambda: holder.typed == [b"\x1b[1;5R"])
+    await crash()
+    holder.spool.append(b"asks again\x1b[6n")
+    await lifecycle.start(holders)
+    await auntil(lambda: len(holder.typed) == 2)
+    assert holder.typed[1] == b"\x1b[1;15R"
+
+
+async def test_a_report_that_was_answered_before_a_crash_is_not_raised_again(
+    manager: PersistentSessionManager, holders: FakeHolders
+) -> None:
+    session_id, holder = await started(manager, holders)
+    holder.print(b"\x1b]7501;state=blocked:kind=question\x1b\\")
+    await auntil_status(session_id, Status.WAITING_CHECKPOINT)
+    await manager.write(session_id, b"y")
+    await auntil_status(session_id, Status.RUNNING)
+    await crash()
+    await lifecycle.start(holders)
+    holder.print(b"more")
+    await auntil(lambda: get_manager().taken_in(session_id) == holder.spool.size)
+    assert (await row(session_id)).last_seq == 3
+
+
+async def crash() -> None:
+    """Stop, and lose what the archive and the snapshot have, as far as the spool has it."""
+    await lifecycle.stop()
+    await OutputSegment.objects.all().adelete()
+    await ScreenSnapshot.objects.all().adelete()
+    await Session.objects.all().aupdate(output_bytes=0)
