@@ -8,45 +8,30 @@ One per state folder. It lives in the server's event loop; code in threads reach
 import asyncio
 import logging
 import os
-import shutil
 from collections.abc import Callable, Coroutine
-from contextvars import Context
 from typing import Any, TypeVar
 
 from django.conf import settings
 from django.utils import timezone
 
 from sessions_app import event_log, program, recovery, session_rows
-from sessions_app.archiver import Archiver
-from sessions_app.database_threads import DatabaseThreads
 from sessions_app.events import (
     MAX_SIZE,
     MIN_SIZE,
-    Announcement,
-    EventType,
     LifecycleEvent,
     SessionChanged,
     iso,
 )
 from sessions_app.exceptions import (
-    HolderUnresponsive,
     InvalidRequest,
-    InvalidTransition,
     ManagerUnavailable,
     SessionNotRunning,
-)
-from sessions_app.holder_client import (
-    LaunchFailed,
-    read_exit_record,
-    read_identity,
 )
 from sessions_app.holders import Holders, ProcessHolders
 from sessions_app.launch import LaunchRequest, check_launch
 from sessions_app.live_session import LiveSession
-from sessions_app.models import Session
 from sessions_app.screen import Screen
 from sessions_app.screen_state import ScreenState, screen_state
-from sessions_app.signals import session_event
 from sessions_app.state_lock import lock_state_folder
 
 logger = logging.getLogger(__name__)
@@ -65,22 +50,16 @@ class PersistentSessionManager:
     """The one that commands programs. All verbs are coroutines of the server's event loop."""
 
     def __init__(self, holders: Holders | None = None) -> None:
-        self._holders = holders or ProcessHolders()
         self.host: str = settings.HARNESS_HOST_NAME
         self.slots: int = settings.HARNESS_SLOTS
         self.started_at: str | None = None
         self.recovery = recovery.Report()
         self.loop: asyncio.AbstractEventLoop | None = None
-        self._log = DatabaseThreads("log-writer", 1)
-        self._archiver = Archiver(self._log)
-        self._live: dict[str, LiveSession] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._runs = SessionRuns(self.host, self.slots, holders or ProcessHolders(), type(self))
         self._typing: set[asyncio.Task[None]] = set()
         self._launching: dict[str, asyncio.Task[None]] = {}
-        self._starting: set[str] = set()
         self._recovering = asyncio.Lock()
         self._undecided = False
-        self._slot_freed = asyncio.Event()
         self._lock: int | None = None
 
     # Life cycle
@@ -93,38 +72,31 @@ class PersistentSessionManager:
         self.loop = asyncio.get_running_loop()
         self._lock = lock_state_folder(settings.HARNESS_STATE_DIR)
         event_log.sessions_folder().mkdir(mode=0o700, exist_ok=True)
-        self.recovery = await recovery.recover(self, self._log)
+        self.recovery = await recovery.recover(self._runs, self._runs.log)
         self._undecided = bool(self.recovery.undecided)
-        self._own(self._archiver.run(), "archiver")
-        self._own(self._fill_slots(), "fill-slots")
-        self._own(self._recover_again(), "recover")
-        self._slot_freed.set()
+        self._runs.begin()
+        self._runs.own(self._recover_again(), "recover")
         self.started_at = iso(timezone.now())
         logger.info("manager of %s started: %s", self.host, self.recovery.summary())
 
     async def stop(self) -> None:
         """Let go of everything; the programs go on without us."""
-        for task in (*self._tasks, *self._typing):
+        for task in list(self._typing):
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._archiver.flush_all()
-        for live in list(self._live.values()):
-            await live.close()
-        self._live.clear()
-        await asyncio.to_thread(self._log.close)
+        await self._runs.stop()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
     def health(self) -> dict[str, Any]:
         """Return what /health and the admin show."""
-        stalled = {key: live.stalled for key, live in self._live.items() if live.stalled}
+        stalled = {key: live.stalled for key, live in self._runs.live.items() if live.stalled}
         return {
             "started": self.started_at,
             "host": self.host,
-            "sessions": len(self._live),
+            "sessions": len(self._runs.live),
             "slots": self.slots,
-            "archive": self._archiver.error,
+            "archive": self._runs.archiver.error,
             "stalled": stalled,
             "recovery": self.recovery.to_wire(),
         }
@@ -132,7 +104,7 @@ class PersistentSessionManager:
     async def recover(self) -> recovery.Report:
         """Look again for what nobody follows, and return what became of it."""
         async with self._recovering:
-            report = await recovery.recover(self, self._log)
+            report = await recovery.recover(self._runs, self._runs.log)
         if report:
             logger.warning("recovered: %s", report.summary())
         self._undecided = bool(report.undecided)
@@ -148,34 +120,18 @@ class PersistentSessionManager:
             except (*session_rows.DatabaseTrouble, OSError) as error:
                 logger.warning("recovery was put off: %s", error)
 
-    def is_followed(self, session_id: str) -> bool:
-        """Tell whether the session is being started or followed already."""
-        return session_id in self._live or session_id in self._starting
-
     def live_sessions(self) -> list[str]:
         """Return the ids of the sessions whose programs are followed."""
-        return list(self._live)
+        return list(self._runs.live)
 
     def taken_in(self, session_id: str) -> int:
         """Return up to which offset a running session's output was taken in; else 0."""
-        live = self._live.get(session_id)
+        live = self._runs.live.get(session_id)
         return live.head if live else 0
 
     def holder_pid(self, session_id: str) -> int:
         """Return the process that keeps the session's terminal; raises KeyError."""
-        return self._live[session_id].holder_pid
-
-    def _own(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        # A fresh context: one inherited from a request would die with that request.
-        task = asyncio.create_task(work, name=name, context=Context())
-        self._tasks.add(task)
-        task.add_done_callback(self._disown)
-        return task
-
-    def _disown(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("task %s failed", task.get_name(), exc_info=error)
+        return self._runs.live[session_id].holder_pid
 
     # Verbs
 
@@ -187,16 +143,17 @@ class PersistentSessionManager:
         session that is `failed` and says why.
         """
         request = check_launch(request, program.base_environment())
-        session, is_new = await self._log.run(session_rows.accept, request, self.host, self.slots)
+        session, is_new = await self._runs.log.run(
+            session_rows.accept, request, self.host, self.slots
+        )
         session_id = str(session.pk)
         if is_new:
-            self._starting.add(session_id)
-            await self._announce(SessionChanged(session_id=session_id))
-            if session.slot is None:
-                self._starting.discard(session_id)
-            else:
-                self._launching[session_id] = self._own(
-                    self._launch(session), f"launch-{session_id}"
+            if session.slot is not None:
+                self._runs.expect(session_id)
+            await self._runs.announce(SessionChanged(session_id=session_id))
+            if session.slot is not None:
+                self._launching[session_id] = self._runs.own(
+                    self._runs.launch(session), f"launch-{session_id}"
                 )
         if launching := self._launching.get(session_id):
             # Shielded: whoever asked may go away, the program is started all the same.
@@ -251,8 +208,10 @@ class PersistentSessionManager:
             sentence = f"The grace is from 0 to {MAX_GRACE_SECONDS:.0f} seconds, not {grace}."
             raise InvalidRequest(sentence, {"grace": [sentence]})
         who = f" by {by}" if by else ""
-        if session_id not in self._live and await self._log.run(session_rows.unqueue, session_id):
-            await self.fail(session_id, f"Taken out of the queue{who} before it was started.")
+        if session_id not in self._runs.live and await self._runs.log.run(
+            session_rows.unqueue, session_id
+        ):
+            await self._runs.fail(session_id, f"Taken out of the queue{who} before it was started.")
             return
         live = await self._live_session(session_id)
         live.ended_by = by or live.ended_by
@@ -266,11 +225,11 @@ class PersistentSessionManager:
 
     async def screen(self, session_id: str) -> ScreenState:
         """Return the screen as it stands now, or as it stood when the session ended."""
-        live = self._live.get(session_id)
+        live = self._runs.live.get(session_id)
         if live is not None:
             return screen_state(live.screen, live.head)
-        session = await self._log.run(session_rows.get, session_id)
-        kept = await self._log.run(event_log.load_snapshot, session_id)
+        session = await self._runs.log.run(session_rows.get, session_id)
+        kept = await self._runs.log.run(event_log.load_snapshot, session_id)
         if kept is None:
             return screen_state(Screen(session.cols, session.rows), 0)
         screen = Screen(kept.cols, kept.rows)
@@ -279,171 +238,22 @@ class PersistentSessionManager:
 
     async def rename(self, session_id: str, name: str) -> None:
         """Give the session another name; the empty one takes the name away."""
-        await self._log.run(session_rows.rename, session_id, name)
-        await self._announce(SessionChanged(session_id=session_id))
+        await self._runs.log.run(session_rows.rename, session_id, name)
+        await self._runs.announce(SessionChanged(session_id=session_id))
 
     async def forget(self, session_id: str) -> None:
         """Delete an ended session and its log; raises SessionStillActive."""
-        await self._log.run(session_rows.forget, session_id)
-        await self._announce(SessionChanged(session_id=session_id, forgotten=True))
+        await self._runs.log.run(session_rows.forget, session_id)
+        await self._runs.announce(SessionChanged(session_id=session_id, forgotten=True))
 
     async def _live_session(self, session_id: str) -> LiveSession:
-        live = self._live.get(session_id)
+        live = self._runs.live.get(session_id)
         if live is None:
-            session = await self._log.run(session_rows.get, session_id)
+            session = await self._runs.log.run(session_rows.get, session_id)
             if session.is_active:
                 raise SessionNotRunning("The session has not been started yet; wait for its slot.")
             raise SessionNotRunning("The session has ended; start it again to go on.")
         return live
-
-    # Starting
-
-    async def _fill_slots(self) -> None:
-        """Start queued sessions whenever a slot is free."""
-        while True:
-            await self._slot_freed.wait()
-            self._slot_freed.clear()
-            while session := await self._log.run(session_rows.claim, self.host, self.slots):
-                self._starting.add(str(session.pk))
-                await self._launch(session)
-
-    async def _launch(self, session: Session) -> None:
-        """Start the program of a row that holds a slot."""
-        session_id = str(session.pk)
-        # Recovery must not take a start that is under way for one that a crash cut off.
-        self._starting.add(session_id)
-        try:
-            await self._launch_program(session)
-        finally:
-            self._starting.discard(session_id)
-
-    async def _launch_program(self, session: Session) -> None:
-        session_id = str(session.pk)
-        try:
-            identity = await self._holders.launch(
-                event_log.session_folder(session_id),
-                program.holder_spec(session),
-                program.environment_of(session),
-            )
-        except LaunchFailed as error:
-            logger.warning("session %s could not be started: %s", session_id, error)
-            # A row that holds a slot without a program would be a lie.
-            await self.fail(session_id, f"The program could not be started: {error}")
-            self._drop_folder(session_id)
-            return
-        live = self._new_live(session, Screen(session.cols, session.rows), head=0)
-        try:
-            await live.connect(self._holders)
-        except HolderUnresponsive:
-            logger.warning("the holder of session %s does not answer yet", session_id)
-            return  # recovery goes on with it
-        await self._take_over(session, live, identity.child.pid)
-
-    def _new_live(self, session: Session, screen: Screen, *, head: int) -> LiveSession:
-        return LiveSession(str(session.pk), screen, self._archiver, self._announce, head=head)
-
-    async def adopt(self, session: Session) -> bool:
-        """Go on with a session that was started before, where its log ends.
-
-        If its holder is gone, what it left behind is archived, the session is closed, and the
-        answer is False.
-        """
-        session_id = str(session.pk)
-        kept = await self._log.run(event_log.load_snapshot, session_id)
-        begin = kept.offset if kept else 0
-        head = max(session.output_bytes, begin)
-        started = await self._log.run(session_rows.first_size, session)
-        cols, rows = (kept.cols, kept.rows) if kept else started
-        live = self._new_live(session, Screen(cols, rows), head=head)
-        await live.connect(self._holders)
-        if kept:
-            live.screen.feed(bytes(kept.data))
-        data = await self._log.run(event_log.read_output, session_id, begin, head - begin)
-        resizes = await self._log.run(event_log.resizes_after, session_id, begin)
-        noted = await self._log.run(event_log.last_event_offset, session_id)
-        live.restore(data, resizes, session_rows.current_wait(session), noted)
-        identity = read_identity(event_log.session_folder(session_id))
-        await self._take_over(session, live, identity.child.pid if identity else None)
-        await live.reconcile_size()
-        return live.has_holder
-
-    async def _take_over(self, session: Session, live: LiveSession, pid: int | None) -> None:
-        """Follow the session to its end, after saying that it runs if nobody has yet."""
-        self._live[live.session_id] = live
-        try:
-            if not session.is_alive:
-                event = await self._retry(session_rows.mark_started, session, pid)
-                await self._announce(event)
-        except BaseException:
-            await self._let_go(live)
-            raise
-        self._own(self._follow(live), f"follow-{live.session_id}")
-
-    async def _let_go(self, live: LiveSession) -> None:
-        self._live.pop(live.session_id, None)
-        await live.close()
-
-    # Ending
-
-    async def _follow(self, live: LiveSession) -> None:
-        """Stay with a session to its end, then close its log."""
-        try:
-            await live.follow()
-            record = live.exit or read_exit_record(event_log.session_folder(live.session_id))
-            await self._archiver.finish(live.session_id, live.head, live.keep_screen)
-            kind, fields, changes = session_rows.how_it_ended(record, live.ended_by)
-            await self._end_with(live.session_id, kind, live.head, fields, changes)
-        finally:
-            # Whatever went wrong, recovery finds the session again where its log ends.
-            await self._let_go(live)
-        self._drop_folder(live.session_id)
-        self._slot_freed.set()
-
-    async def fail(self, session_id: str, sentence: str) -> None:
-        """Close the log of a session without a program, with the reason, and free its slot."""
-        await self._end_with(
-            session_id, EventType.FAILED, 0, {"error": sentence}, {"error": sentence}
-        )
-        self._slot_freed.set()
-
-    async def _end_with(
-        self,
-        session_id: str,
-        kind: EventType,
-        offset: int,
-        fields: dict[str, Any],
-        changes: dict[str, Any],
-    ) -> None:
-        changes = {**changes, "ended_at": timezone.now(), "waiting": None, "environment": {}}
-        try:
-            event = await self._retry(
-                event_log.append_event,
-                session_id,
-                kind,
-                offset=offset,
-                fields=fields,
-                changes=changes,
-            )
-        except InvalidTransition:
-            return  # its end is in the log already
-        await self._announce(event)
-
-    async def _retry(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """Do what must be written, however long the database is locked or down."""
-        while True:
-            try:
-                return await self._log.run(call, *args, **kwargs)
-            except session_rows.DatabaseTrouble as error:
-                logger.warning("the log cannot be written, trying again: %s", error)
-                await asyncio.sleep(RETRY_SECONDS)
-
-    def _drop_folder(self, session_id: str) -> None:
-        shutil.rmtree(event_log.session_folder(session_id), ignore_errors=True)
-
-    async def _announce(self, event: Announcement) -> None:
-        for receiver, outcome in await session_event.asend_robust(type(self), event=event):
-            if isinstance(outcome, Exception):
-                logger.error("%s failed on an event", receiver, exc_info=outcome)
 
 
 _manager: PersistentSessionManager | None = None
