@@ -32,6 +32,7 @@ from sessions_app.launch import LaunchRequest, check_launch
 from sessions_app.live_session import LiveSession
 from sessions_app.screen import Screen
 from sessions_app.screen_state import ScreenState, screen_state
+from sessions_app.session_runs import SessionRuns
 from sessions_app.state_lock import lock_state_folder
 
 logger = logging.getLogger(__name__)
