@@ -235,5 +235,7 @@ def running(folder: Path, kind: str = "daphne", **environment: str) -> Iterator[
     finally:
         if server.process is None:
             server.start()
-        server.end_sessions()
-        server.stop()
+        try:
+            server.end_sessions()
+        finally:
+            server.stop()
