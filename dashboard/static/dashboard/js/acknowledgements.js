@@ -35,7 +35,6 @@ export class Acknowledgements {
   #tell(sessionId, at) {
     this.#timers.clearTimeout(at.timer);
     at.timer = null;
-    if (at.drawn === at.sent) return;
     at.sent = at.drawn;
     this.#send({ type: "ack", sessionId, offset: at.drawn });
   }
