@@ -31,6 +31,7 @@ from sessions_app.holders import Holders, ProcessHolders
 from sessions_app.launch import LaunchRequest, check_launch
 from sessions_app.live_session import LiveSession
 from sessions_app.screen import Screen
+from sessions_app.models import Session
 from sessions_app.screen_state import ScreenState, screen_state
 from sessions_app.session_runs import SessionRuns
 from sessions_app.state_lock import lock_state_folder
@@ -151,15 +152,13 @@ class PersistentSessionManager:
         if is_new:
             if session.slot is not None:
                 self._runs.expect(session_id)
-            await self._runs.announce(SessionChanged(session_id=session_id))
-            if session.slot is not None:
-                self._launching[session_id] = self._runs.own(
-                    self._runs.launch(session), f"launch-{session_id}"
-                )
+            # Nothing is awaited before this is set: a repeated request waits for the same start.
+            self._launching[session_id] = self._runs.own(
+                self._begin(session), f"launch-{session_id}"
+            )
         if launching := self._launching.get(session_id):
             # Shielded: whoever asked may go away, the program is started all the same.
             await asyncio.shield(launching)
-            self._launching.pop(session_id, None)
         return session_id
 
     async def write(self, session_id: str, data: bytes, *, patience: float | None = None) -> None:
@@ -182,6 +181,16 @@ class PersistentSessionManager:
 
     async def type_text(
         self, session_id: str, text: str, *, submit: bool, patience: float | None = None
+    async def _begin(self, session: Session) -> None:
+        """Tell of a session that was just accepted, and start it if it has a slot."""
+        session_id = str(session.pk)
+        try:
+            await self._runs.announce(SessionChanged(session_id=session_id))
+            if session.slot is not None:
+                await self._runs.launch(session)
+        finally:
+            self._launching.pop(session_id, None)
+
     ) -> None:
         """Type text as a person would: pasted as one piece where the program asked for that."""
         live = await self._live_session(session_id)

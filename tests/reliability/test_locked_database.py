@@ -1,0 +1,91 @@
+"""Somebody else holds the database's lock: a backup, a shell, a slow disk."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.real_server import Answer, RealServer
+from tests.reliability.programs import Printer
+from tests.reliability.viewer_client import ViewerClient
+from tests.waiting_for import auntil, until
+
+CAT = {"command": "cat", "workingDir": "/tmp"}
+# The longest silence of a live view that a person would not call a stop.
+SILENCE_SECONDS = 1.0
+# SQLite waits so long for a lock; the log has one writer, so a start may wait behind the archive.
+BUSY_SECONDS = 10
+ANSWER_SECONDS = 2 * BUSY_SECONDS + 2
+
+
+@asynccontextmanager
+async def locked(state: Path, seconds: float) -> AsyncIterator[None]:
+    """Keep everybody else from writing for so long."""
+    other = sqlite3.connect(state / "harness.sqlite3", isolation_level=None, timeout=20)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        await asyncio.sleep(seconds)
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+
+
+async def longest_silence(viewer: ViewerClient, over: asyncio.Event) -> float:
+    """How long nothing new came at most, until `over`."""
+    longest, known, since = 0.0, viewer.received, time.monotonic()
+    while not over.is_set():
+        await asyncio.sleep(0.02)
+        if viewer.received > known:
+            known, since = viewer.received, time.monotonic()
+        longest = max(longest, time.monotonic() - since)
+    return longest
+
+
+async def start(server: RealServer) -> tuple[Answer, float]:
+    """Start a session; the answer, and how long it took."""
+    since = time.monotonic()
+    answer = await asyncio.to_thread(server.answer, "POST", "/api/sessions", CAT, None, 60)
+    return answer, time.monotonic() - since
+
+
+@pytest.mark.parametrize(
+    ("seconds", "status"), [(4, 201), (12, 503), pytest.param(30, 503, marks=pytest.mark.long)]
+)
+async def test_a_locked_database_delays_starts_and_nothing_else(
+    daphne: RealServer, printer: Callable[..., Printer], seconds: float, status: int
+) -> None:
+    one = printer("program")
+    session_id = await asyncio.to_thread(daphne.launch, *one.argv)
+    viewer = ViewerClient(daphne, [session_id], acknowledges=True)
+    watching = asyncio.create_task(viewer.run())
+    await auntil(lambda: viewer.received > 100_000, timeout=10)
+
+    over = asyncio.Event()
+    listening = asyncio.create_task(longest_silence(viewer, over))
+    async with locked(daphne.state, seconds):
+        starting = asyncio.create_task(start(daphne))
+    answer, duration = await starting
+    over.set()
+    assert await listening < SILENCE_SECONDS
+    assert min(seconds, BUSY_SECONDS) - 0.5 < duration < ANSWER_SECONDS
+    assert answer.status == status, (duration, answer.body)
+    if status == 503:
+        assert int(answer.headers["Retry-After"]) > 0
+        assert answer.json()["error"]
+
+    one.stop()
+    await asyncio.wait_for(watching, 30)
+    assert (viewer.faults, viewer.resets) == ([], 0)
+    printed = one.printed()
+    assert await asyncio.to_thread(daphne.output, session_id) == printed
+    assert viewer.received == len(printed)
+    await asyncio.to_thread(until, daphne.is_healthy, 15)
+    answer, _ = await start(daphne)
+    assert answer.status == 201
