@@ -29,6 +29,19 @@ def integer(name: str, default: int, *, least: int, most: int) -> int:
     return number
 
 
+def byte_size(name: str, default: str, *, least: int) -> int:
+    """Return a number of bytes of at least `least`; `K`, `M` and `G` count in powers of 1024."""
+    value = text(name, default).upper().removesuffix("IB").removesuffix("B")
+    power = {"K": 1, "M": 2, "G": 3}.get(value[-1:], 0)
+    digits = value[:-1] if power else value
+    if not digits.isdecimal() or int(digits) * 1024**power < least:
+        raise ImproperlyConfigured(
+            f"{name} must be a size like 256M, of at least {least // 1024**2}M, not {text(name)!r}."
+        )
+    size: int = int(digits) * 1024**power
+    return size
+
+
 def flag(name: str, *, default: bool) -> bool:
     """Return a yes or no."""
     value = text(name).lower()

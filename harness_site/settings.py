@@ -50,6 +50,11 @@ HARNESS_HOST = env.text("HARNESS_HOST", "127.0.0.1")
 HARNESS_PORT = env.integer("HARNESS_PORT", 3333, least=1, most=65535)
 HARNESS_HOST_NAME = env.text("HARNESS_HOST_NAME", env.machine_name())
 HARNESS_SLOTS = env.integer("HARNESS_SLOTS", 4, least=1, most=1000)
+# Bytes of output that are kept per session; of more, the oldest goes first. The spool is kept and
+# dropped in files of 8 MiB, so less than a few of them would keep hardly anything.
+HARNESS_OUTPUT_QUOTA = env.byte_size("HARNESS_OUTPUT_QUOTA", "256M", least=32 * 1024 * 1024)
+# Days after which ended sessions are forgotten with their logs; 0 keeps them for ever.
+HARNESS_RETENTION_DAYS = env.integer("HARNESS_RETENTION_DAYS", 0, least=0, most=36500)
 # Variables of the server's environment that programs receive besides the basic ones; `*` matches.
 HARNESS_PASS_ENV = env.words("HARNESS_PASS_ENV", "*_API_KEY,SSH_AUTH_SOCK")
 HARNESS_INHERITED_ENV = env.everything()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from django.conf import settings
 from django.db import Error
 
 from sessions_app import event_log
@@ -91,6 +92,12 @@ class Archiver:
                     event_log.archive_output, session_id, marks[-1].offset, marks
                 )
                 del pending.marks[: len(marks)]
+                await self.log.run(
+                    event_log.drop_beyond_quota,
+                    session_id,
+                    pending.archived,
+                    settings.HARNESS_OUTPUT_QUOTA,
+                )
             if final or pending.archived - pending.snapshot_at >= SNAPSHOT_EVERY_BYTES:
                 offset, cols, rows, data = pending.keep_screen()
                 await self.log.run(event_log.save_snapshot, session_id, offset, cols, rows, data)

@@ -11,7 +11,7 @@ import orjson
 from channels.layers import get_channel_layer
 from django.dispatch import receiver
 
-from sessions_app.events import Announcement, LifecycleEvent, OutputEvent
+from sessions_app.events import LAST, Announcement, LifecycleEvent, OutputEvent
 from sessions_app.signals import session_event
 
 GROUP = "sessions"
@@ -37,6 +37,7 @@ def to_message(event: Announcement) -> dict[str, Any]:
             "seq": event.seq,
             "offset": event.offset,
             "text": orjson.dumps(event.to_wire()).decode(),
+            "last": event.type in LAST,
         }
     return {"type": "session.changed", "session": event.session_id, "forgotten": event.forgotten}
 

@@ -187,6 +187,12 @@ def archive_output(session_id: str, upto: int, marks: Sequence[Mark]) -> int:
             data = spool.read(archived, min(_BATCH, upto - archived))
         except FileNotFoundError:  # somebody removed the folder: there is nothing more
             break
+        except OutputGone as gone:
+            # More came than the quota holds before it could be archived: a log has no holes, so
+            # what is older goes as well.
+            OutputSegment.objects.filter(session_id=session_id).delete()
+            archived = gone.base
+            continue
         if not data:
             break
         with transaction.atomic():
@@ -196,6 +202,13 @@ def archive_output(session_id: str, upto: int, marks: Sequence[Mark]) -> int:
                 output_bytes=archived, last_activity_at=timezone.now()
             )
     return archived
+
+
+def drop_beyond_quota(session_id: str, archived: int, quota: int) -> None:
+    """Forget the archive's oldest segments, so that about `quota` bytes are left."""
+    if archived > quota:
+        segments = OutputSegment.objects.filter(session_id=session_id, end__lte=archived - quota)
+        segments.delete()
 
 
 def drop_archived_spool(session_id: str, archived: int) -> None:

@@ -64,6 +64,14 @@ TRANSITIONS: Mapping[EventType, Transition] = {
 }
 
 
+# Nothing follows one of these.
+LAST = frozenset(
+    kind
+    for kind, transition in TRANSITIONS.items()
+    if transition.to is not None and transition.to in ENDED
+)
+
+
 class ClientMessage(StrEnum):
     """What a client may send on the live stream."""
 

@@ -10,11 +10,13 @@ import logging
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Protocol
 
 from channels.layers import get_channel_layer
 from django.db import Error
 from django.db.models import Q
+from django.utils import timezone
 
 from sessions_app.database_threads import DatabaseThreads
 from sessions_app.event_bridge import GROUP
@@ -28,6 +30,8 @@ TAIL_BYTES = 1024 * 1024
 TAIL_EVENTS = 256
 # The layer may lose its last message; this often the log's heads are compared.
 POLL_SECONDS = 1.0
+# A session that began and ended between two comparisons is found for this long.
+LATELY_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +45,12 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class EventFrame:
-    """An encoded event."""
+    """An encoded event; `last` if none follows it."""
 
     seq: int
     offset: int
     text: str
+    last: bool = False
 
 
 class Watcher(Protocol):
@@ -157,6 +162,10 @@ class FanOut:
         tail.watchers.add(watcher)
         return tail
 
+    def watched(self) -> list[str]:
+        """Return the ids of the sessions that anybody watches."""
+        return list(self._tails)
+
     def unwatch(self, session_id: str, watcher: Watcher) -> None:
         """Stop waking this watcher; a tail that nobody watches is dropped."""
         tail = self._tails.get(session_id)
@@ -187,7 +196,8 @@ class FanOut:
         if message["type"] == "session.output":
             tail.add_output(message["offset"], message["next"], message["text"])
         else:
-            tail.add_event(EventFrame(message["seq"], message["offset"], message["text"]))
+            frame = EventFrame(message["seq"], message["offset"], message["text"], message["last"])
+            tail.add_event(frame)
         for watcher in tail.watchers:
             watcher.wake(session_id)
 
@@ -216,8 +226,11 @@ class FanOut:
 
 
 def _heads(watched: list[str]) -> list[tuple[str, int, int]]:
-    """Return `(id, last seq, archived bytes)` of what is watched and of what is active."""
-    rows = Session.objects.filter(Q(pk__in=watched) | Q(status__in=ACTIVE))
+    """Return `(id, last seq, archived bytes)` of what is watched, active, or was a moment ago."""
+    lately = timezone.now() - timedelta(seconds=LATELY_SECONDS)
+    rows = Session.objects.filter(
+        Q(pk__in=watched) | Q(status__in=ACTIVE) | Q(created_at__gte=lately)
+    )
     return [(str(key), seq, size) for key, seq, size in rows.values_list(*_HEAD_COLUMNS)]
 
 

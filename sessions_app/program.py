@@ -34,4 +34,5 @@ def holder_spec(session: Session) -> HolderSpec:
         cols=session.cols,
         rows=session.rows,
         epoch=session.epoch,
+        quota=settings.HARNESS_OUTPUT_QUOTA,
     )

@@ -25,13 +25,14 @@ from sessions_app.events import (
 from sessions_app.exceptions import (
     InvalidRequest,
     ManagerUnavailable,
+    SessionError,
     SessionNotRunning,
 )
 from sessions_app.holders import Holders, ProcessHolders
 from sessions_app.launch import LaunchRequest, check_launch
 from sessions_app.live_session import LiveSession
-from sessions_app.screen import Screen
 from sessions_app.models import Session
+from sessions_app.screen import Screen
 from sessions_app.screen_state import ScreenState, screen_state
 from sessions_app.session_runs import SessionRuns
 from sessions_app.state_lock import lock_state_folder
@@ -41,6 +42,7 @@ logger = logging.getLogger(__name__)
 CALL_SECONDS = 20.0
 RETRY_SECONDS = 0.5
 MAX_GRACE_SECONDS = 60.0
+RETENTION_SECONDS = 3600.0
 RECOVER_SECONDS = 10.0
 # While a start that a crash cut off may still turn out to have succeeded.
 RECOVER_UNDECIDED_SECONDS = 1.0
@@ -78,6 +80,8 @@ class PersistentSessionManager:
         self._undecided = bool(self.recovery.undecided)
         self._runs.begin()
         self._runs.own(self._recover_again(), "recover")
+        if days := settings.HARNESS_RETENTION_DAYS:
+            self._runs.own(self._keep_to_retention(days), "retention")
         self.started_at = iso(timezone.now())
         logger.info("manager of %s started: %s", self.host, self.recovery.summary())
 
@@ -122,6 +126,22 @@ class PersistentSessionManager:
             except (*session_rows.DatabaseTrouble, OSError) as error:
                 logger.warning("recovery was put off: %s", error)
 
+    async def forget_older_than(self, days: int) -> list[str]:
+        """Delete what ended more than `days` days ago, with its log; return the ids."""
+        forgotten = await self._runs.log.run(session_rows.forgettable, days)
+        for session_id in forgotten:
+            await self.forget(session_id)
+        return forgotten
+
+    async def _keep_to_retention(self, days: int) -> None:
+        while True:
+            try:
+                if forgotten := await self.forget_older_than(days):
+                    logger.info("%d sessions forgotten after %d days", len(forgotten), days)
+            except (*session_rows.DatabaseTrouble, SessionError) as error:
+                logger.warning("old sessions could not be forgotten yet: %s", error)
+            await asyncio.sleep(RETENTION_SECONDS)
+
     def live_sessions(self) -> list[str]:
         """Return the ids of the sessions whose programs are followed."""
         return list(self._runs.live)
@@ -161,6 +181,16 @@ class PersistentSessionManager:
             await asyncio.shield(launching)
         return session_id
 
+    async def _begin(self, session: Session) -> None:
+        """Tell of a session that was just accepted, and start it if it has a slot."""
+        session_id = str(session.pk)
+        try:
+            await self._runs.announce(SessionChanged(session_id=session_id))
+            if session.slot is not None:
+                await self._runs.launch(session)
+        finally:
+            self._launching.pop(session_id, None)
+
     async def write(self, session_id: str, data: bytes, *, patience: float | None = None) -> None:
         """Type raw bytes; returns when the program's terminal has taken them.
 
@@ -181,16 +211,6 @@ class PersistentSessionManager:
 
     async def type_text(
         self, session_id: str, text: str, *, submit: bool, patience: float | None = None
-    async def _begin(self, session: Session) -> None:
-        """Tell of a session that was just accepted, and start it if it has a slot."""
-        session_id = str(session.pk)
-        try:
-            await self._runs.announce(SessionChanged(session_id=session_id))
-            if session.slot is not None:
-                await self._runs.launch(session)
-        finally:
-            self._launching.pop(session_id, None)
-
     ) -> None:
         """Type text as a person would: pasted as one piece where the program asked for that."""
         live = await self._live_session(session_id)

@@ -4,6 +4,7 @@ Synchronous, for the log's writer thread. Every change is a compare-and-set.
 """
 
 import signal
+from datetime import timedelta
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, transaction
@@ -153,6 +154,13 @@ def forget(session_id: str) -> None:
         get(session_id)
         if not Session.objects.ended().filter(pk=session_id).delete()[0]:
             raise SessionStillActive("The session is still active. End it first.")
+
+
+def forgettable(days: int) -> list[str]:
+    """Return the ids of the sessions that ended more than `days` days ago, the oldest first."""
+    before = timezone.now() - timedelta(days=days)
+    ended = Session.objects.ended().filter(ended_at__lt=before).order_by("ended_at")
+    return [str(key) for key in ended.values_list("pk", flat=True)]
 
 
 def _free_slot(host: str, slots: int) -> int | None:

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from sessions_app import event_log
 from sessions_app.events import (
+    LAST,
     EventType,
     OutputEvent,
     ServerMessage,
@@ -35,6 +36,8 @@ UNSENT_RETRY_SECONDS = 0.02
 # Whoever acknowledges and is this far behind gets the screen instead of every byte.
 FAR_BEHIND_BYTES = 4 * 1024 * 1024
 CATCH_UP_BYTES = 256 * 1024
+# Sessions that ended before the viewer's eyes, so that they are not discovered again.
+FINISHED_KEPT = 1000
 
 
 @dataclass(eq=False)
@@ -86,6 +89,8 @@ class Viewer:
         self._notices: deque[tuple[str, bool | None]] = deque()
         self._wake = asyncio.Event()
         self._subscribing = asyncio.Lock()
+        self._since = timezone.now()
+        self._finished: dict[str, None] = {}
 
     # The fan-out tells (Watcher)
 
@@ -96,7 +101,7 @@ class Viewer:
 
     def discover(self, session_id: str) -> None:
         """Take in a session that began after the viewer came."""
-        if session_id not in self._cursors:
+        if session_id not in self._cursors and session_id not in self._finished:
             self._notice(session_id, None)
 
     def changed(self, session_id: str, *, forgotten: bool) -> None:
@@ -206,9 +211,15 @@ class Viewer:
             if forgotten is not None:
                 await self._send_json({"type": ServerMessage.UPDATED, "session": row.to_wire()})
             async with self._subscribing:
-                if self.everything and session_id not in self._cursors and row.is_active:
+                if self.everything and self._is_news(row):
                     start = Position(seq=0, offset=0)
                     await self._begin(row, start, output=self._everything_output)
+
+    def _is_news(self, row: Session) -> bool:
+        """Tell whether a viewer of everything has yet to be told of this session."""
+        session_id = str(row.pk)
+        known = session_id in self._cursors or session_id in self._finished
+        return not known and (row.is_active or row.created_at >= self._since)
 
     async def _step(self, cursor: Cursor) -> bool:
         """Send one frame; False when there is nothing to send or no room for it."""
@@ -216,6 +227,8 @@ class Viewer:
         if event is not None and (event.offset <= cursor.offset or not cursor.output):
             cursor.seq = event.seq
             await self._send(event.text)
+            if event.last and self.everything:
+                self._finish(cursor.session_id)
             return True
         if not cursor.output or cursor.offset >= cursor.tail.head or not self._room(cursor):
             return False
@@ -223,6 +236,13 @@ class Viewer:
             await self._reset(cursor)
             return True
         return await self._send_output(cursor, event.offset if event else cursor.tail.head)
+
+    def _finish(self, session_id: str) -> None:
+        """Let go of a session that has ended: who watches everything stays for months."""
+        self._drop(session_id)
+        self._finished[session_id] = None
+        if len(self._finished) > FINISHED_KEPT:
+            del self._finished[next(iter(self._finished))]
 
     def _room(self, cursor: Cursor) -> bool:
         if not cursor.window_open:
@@ -246,7 +266,12 @@ class Viewer:
                 event_log.read_events, cursor.session_id, after=cursor.seq, limit=100
             )
             cursor.upcoming.extend(
-                EventFrame(event.seq, event.offset, orjson.dumps(event.to_wire()).decode())
+                EventFrame(
+                    event.seq,
+                    event.offset,
+                    orjson.dumps(event.to_wire()).decode(),
+                    event.type in LAST,
+                )
                 for event in events
             )
             frame = cursor.upcoming[0] if cursor.upcoming else None

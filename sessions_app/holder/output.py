@@ -19,10 +19,14 @@ class Output:
     """
 
     def __init__(
-        self, loop: Loop, announce: Callable[[], None], stall_changed: Callable[[], None]
+        self,
+        loop: Loop,
+        announce: Callable[[], None],
+        stall_changed: Callable[[], None],
+        quota: int,
     ) -> None:
         self.stalled: str | None = None
-        self._spool = SpoolWriter(".")
+        self._spool = SpoolWriter(".", quota=quota)
         self._loop = loop
         self._announce = announce
         self._stall_changed = stall_changed

@@ -41,7 +41,7 @@ class Holder:
         self._loop = loop
         self._input = InputQueue()
         self._clients = Clients(loop, self._hello, lambda: self._output.size, self._handle)
-        self._output = Output(loop, self._clients.broadcast_size, self._stall_changed)
+        self._output = Output(loop, self._clients.broadcast_size, self._stall_changed, spec.quota)
         self._size_of_terminal = (spec.cols, spec.rows)
         self._buffer = memoryview(bytearray(_BUFFER_SIZE))
         self._answered = 0

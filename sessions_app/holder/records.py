@@ -20,7 +20,10 @@ EXIT = "exit.json"
 
 
 class HolderSpec(NamedTuple):
-    """What a holder is to run. `epoch` tells this output log from any other of the same session."""
+    """What a holder is to run. `epoch` tells this output log from any other of the same session.
+
+    Of more output than `quota` bytes the oldest segments of the spool go first; 0 keeps all.
+    """
 
     session_id: str
     argv: list[str]
@@ -29,6 +32,7 @@ class HolderSpec(NamedTuple):
     rows: int
     epoch: str
     umask: int = 0o022
+    quota: int = 0
 
 
 class Identity(NamedTuple):

@@ -6,6 +6,7 @@ segment is SEGMENT_SIZE long, only the newest is shorter. One process appends; a
 
 from __future__ import annotations
 
+import contextlib
 import os
 from itertools import pairwise, zip_longest
 
@@ -36,11 +37,13 @@ def segment_bases(folder: str | os.PathLike[str]) -> list[int]:
 class SpoolWriter:
     """The appending end. What could not be written is kept and written first by `retry`.
 
-    `size` counts the bytes that are in the files; `pending` are the ones that are not yet.
+    `size` counts the bytes that are in the files; `pending` are the ones that are not yet. Of more
+    than `quota` bytes the oldest whole segments are removed, and offsets stay; 0 keeps all.
     """
 
-    def __init__(self, folder: str, segment_size: int = SEGMENT_SIZE) -> None:
+    def __init__(self, folder: str, segment_size: int = SEGMENT_SIZE, quota: int = 0) -> None:
         """Raises FileExistsError if the folder already has a spool."""
+        self._quota = quota
         self.size = 0
         self.pending = b""
         self._folder = folder
@@ -85,6 +88,8 @@ class SpoolWriter:
 
     def _next_segment(self) -> None:
         finished, self._segment = self._segment, self._open_segment()
+        if self._quota:
+            SpoolReader(self._folder).discard_before(self.size - self._quota)
         if finished not in self._unsynced:
             os.close(finished)
 
@@ -154,7 +159,8 @@ class SpoolReader:
         bases = segment_bases(self._folder)
         for base, following in pairwise(bases):
             if following <= offset:
-                os.unlink(self._path(base))
+                with contextlib.suppress(FileNotFoundError):  # both ends remove what has served
+                    os.unlink(self._path(base))
 
     def _path(self, base: int) -> str:
         return os.path.join(self._folder, segment_name(base))

@@ -57,3 +57,16 @@ def test_a_spool_without_files_is_empty(tmp_path: Path) -> None:
 def test_a_folder_has_only_one_writer(spool: SpoolReader, tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         SpoolWriter(str(tmp_path))
+
+
+def test_beyond_its_quota_the_oldest_segments_go_and_offsets_stay(tmp_path: Path) -> None:
+    writer = SpoolWriter(str(tmp_path), segment_size=100, quota=250)
+    whole = bytes(range(256)) * 4
+    for start in range(0, len(whole), 30):
+        writer.append(whole[start : start + 30])
+    reader = SpoolReader(tmp_path)
+    assert reader.size == len(whole)
+    assert 250 <= reader.size - reader.base <= 350
+    assert reader.read(reader.base, 2000) == whole[reader.base :]
+    with pytest.raises(OutputGone):
+        reader.read(reader.base - 1, 1)

@@ -18,6 +18,7 @@ from sessions_app.launch import LaunchRequest
 from sessions_app.session_manager import PersistentSessionManager, get_manager
 from sessions_app.signals import session_event
 from tests.sessions.conftest import end_everything
+from tests.waiting_for import auntil
 
 
 class Sleeper:
@@ -179,3 +180,23 @@ async def test_a_message_that_makes_no_sense_does_not_stop_the_fan_out(
         event=OutputEvent(session_id="s", offset=0, data=b"x", timestamp=timezone.now()),
     )
     await asyncio.wait_for(woken.wait(), 5)
+
+
+async def test_a_viewer_of_everything_keeps_nothing_of_sessions_that_have_ended(
+    manager: PersistentSessionManager,
+) -> None:
+    alice = await User.objects.acreate(username="alice")
+    communicator = WebsocketCommunicator(SessionConsumer.as_asgi(), "/ws")
+    communicator.scope["user"] = alice
+    await communicator.connect()
+    for _ in range(5):
+        session_id = await manager.create(LaunchRequest(argv=["true"], working_dir="/tmp"))
+        message: dict[str, Any] = {}
+        while (message.get("type"), message.get("sessionId")) != ("session:completed", session_id):
+            message = await communicator.receive_json_from(10)
+        await auntil(lambda: get_fan_out().watched() == [])
+    await manager.rename(session_id, "after its end")
+    message = await communicator.receive_json_from(10)
+    assert (message["type"], message["session"]["name"]) == ("session:updated", "after its end")
+    assert get_fan_out().watched() == []
+    await communicator.disconnect()
