@@ -6,12 +6,13 @@ guessed back.
 
 import hashlib
 import secrets
+from contextlib import suppress
 from datetime import timedelta
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.signing import Signer
-from django.db import models
+from django.db import DatabaseError, models
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
@@ -89,7 +90,9 @@ class ApiToken(models.Model):
             return None
         now = timezone.now()
         if token.last_used_at is None or now - token.last_used_at > timedelta(minutes=1):
-            cls.objects.filter(pk=token.pk).update(last_used_at=now)
+            # A database that is locked or full must not keep anybody from looking.
+            with suppress(DatabaseError):
+                cls.objects.filter(pk=token.pk).update(last_used_at=now)
         return token.user
 
 

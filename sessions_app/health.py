@@ -27,6 +27,10 @@ def health(request: HttpRequest) -> JsonResponse:
         return _down(f"The database does not answer: {error}.")
     if facts["archive"]:
         return _down(f"The log cannot be written: {facts['archive']}.")
+    if facts["stalled"]:
+        reasons = ", ".join(sorted(set(facts["stalled"].values())))
+        count = len(facts["stalled"])
+        return _down(f"The output of {count} sessions cannot be stored, so they wait: {reasons}.")
     return JsonResponse(
         {
             "status": "ok",

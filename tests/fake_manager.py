@@ -21,6 +21,7 @@ class FakeManager:
         self.launched: list[LaunchRequest] = []
         self.trouble: Exception | None = None
         self.archive_error: str | None = None
+        self.stalled: dict[str, str] = {}
         self.slots = 4
         self.recovery: dict[str, Any] = {
             "at": "2026-01-01T00:00:00.000Z",
@@ -47,6 +48,7 @@ class FakeManager:
             "started": self.started_at,
             "host": "test-host",
             "archive": self.archive_error,
+            "stalled": self.stalled,
             "recovery": self.recovery,
         }
 

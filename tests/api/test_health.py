@@ -54,6 +54,16 @@ def test_a_server_that_cannot_write_its_log_is_down(
     assert "disk full" in answer.json()["reason"]
 
 
+def test_a_server_that_cannot_store_output_is_down(
+    client: Client, fake_manager: FakeManager
+) -> None:
+    fake_manager.stalled = {"some-session": "No space left on device"}
+    answer = client.get("/health")
+    assert answer.status_code == 503
+    assert "No space left on device" in answer.json()["reason"]
+    assert "some-session" not in answer.content.decode()
+
+
 def test_a_server_without_its_database_is_down(
     client: Client, fake_manager: FakeManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
