@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sqlite3
 import subprocess
 import time
@@ -22,6 +23,10 @@ MB = 1024 * 1024
 DISK = 32 * MB
 
 
+def program(name: str) -> str:
+    return shutil.which(name) or pytest.skip(f"there is no {name} here")
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of its own, in memory."""
@@ -30,11 +35,13 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "disk"
     folder.mkdir()
     options = ["-t", "tmpfs", "-o", f"size={DISK}", "none", str(folder)]
-    mounted = subprocess.run(["mount", *options], check=False, capture_output=True, text=True)
+    mounted = subprocess.run(
+        [program("mount"), *options], check=False, capture_output=True, text=True
+    )
     if mounted.returncode:
         pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
     yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    subprocess.run([program("umount"), "--lazy", str(folder)], check=True)
 
 
 @contextmanager

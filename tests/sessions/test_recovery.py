@@ -121,6 +121,18 @@ async def test_a_start_that_was_cut_off_fails_with_the_reason(stopped: Path) -> 
     assert (await row(session_id)).error == recovery.NEVER_RELEASED
 
 
+async def test_a_start_that_was_cut_off_before_the_clock_was_set_back_fails_too(
+    stopped: Path,
+) -> None:
+    session_id = await left_behind(Status.IDLE)
+    folder = event_log.session_folder(session_id)
+    folder.mkdir(mode=0o700)
+    tomorrow = time.time() + 24 * 3600
+    os.utime(folder, (tomorrow, tomorrow))
+    await lifecycle.start()
+    assert (await row(session_id)).error == recovery.NEVER_RELEASED
+
+
 async def test_a_queued_session_stays_queued_and_is_started(stopped: Path) -> None:
     session_id = await left_behind(Status.IDLE)
     await Session.objects.filter(pk=session_id).aupdate(slot=None)
