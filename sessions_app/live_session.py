@@ -17,13 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from django.db import Error
 from django.utils import timezone
 
 from sessions_app import event_log
 from sessions_app.archiver import Archiver
+from sessions_app.event_teller import Announce, EventTeller
 from sessions_app.events import (
-    Announcement,
     EventType,
     LifecycleEvent,
     OutputEvent,
@@ -46,7 +45,7 @@ from sessions_app.holder_client import (
 )
 from sessions_app.holders import Holder, Holders
 from sessions_app.screen import Screen, Signal
-from sessions_app.waiting.reports import Checkpoint, Report, Resumed, Wait, Waiting
+from sessions_app.waiting.reports import Wait
 from sessions_app.waiting.tracker import WaitingTracker
 
 logger = logging.getLogger(__name__)
@@ -58,8 +57,6 @@ PIECE = 64 * 1024
 SETTLE_SECONDS = 0.15
 SETTLE_MOST_SECONDS = 0.6
 
-# A database that is locked or down is asked again this often for facts that nobody waits for.
-RETRY_SECONDS = 0.5
 TELL_SIZE_SECONDS = 1.0
 CONNECT_TRIES = 5
 CONNECT_PAUSE_SECONDS = 0.2
@@ -68,7 +65,6 @@ _TOLD = asyncio.Event()
 _TOLD.set()
 
 T = TypeVar("T")
-Announce = Callable[[Announcement], Awaitable[None]]
 
 
 @dataclass
@@ -111,10 +107,9 @@ class LiveSession:
         self._size_changes: deque[_SizeChange] = deque()
         self._taking_in = asyncio.Lock()
         self._wanted_size = self._size_of_terminal = (screen.cols, screen.rows)
-        self._events_in_order = asyncio.Lock()
+        self._teller = EventTeller(session_id, archiver.log, announce)
         self._replies: set[asyncio.Task[None]] = set()
         self._settling: asyncio.Task[None] | None = None
-        self._facts: asyncio.Queue[tuple[Report, int]] = asyncio.Queue()
 
     # The holder tells (HolderListener)
 
@@ -191,18 +186,18 @@ class LiveSession:
         Raises SessionNotRunning or InputQueueFull.
         """
         await self._to_holder(lambda holder: holder.write(data))
-        self._note(self.tracker.typed(data))
+        self._teller.note(self.tracker.typed(data), self.head)
 
     async def resize(self, cols: int, rows: int) -> None:
         """Change the size of the terminal; of several changes at once only the newest is made."""
         self._wanted_size = (cols, rows)
-        async with self._events_in_order:
+        async with self._teller.in_order:
             if self._wanted_size == self._size_of_terminal:
                 return
             change = await self._change_size(*self._wanted_size)
             try:
                 size = {"cols": change.cols, "rows": change.rows}
-                await self._append(
+                await self._teller.append(
                     EventType.RESIZED, offset=change.offset, fields=size, changes=size
                 )
             finally:
@@ -228,8 +223,8 @@ class LiveSession:
         reports = self.tracker.explicit(checkpoint)
         if not reports:
             raise InvalidTransition("The session is waiting at this very checkpoint already.")
-        async with self._events_in_order:
-            events = [await self._append_report(report, self.head) for report in reports]
+        async with self._teller.in_order:
+            events = [await self._teller.append_report(report, self.head) for report in reports]
         return events[-1]
 
     async def _to_holder(self, verb: Callable[[Holder], Awaitable[T]]) -> T:
@@ -277,10 +272,10 @@ class LiveSession:
 
     async def follow(self) -> None:
         """Take in output until the program has ended and all of it is here."""
-        telling = asyncio.create_task(self._tell_facts(), name=f"tell-{self.session_id}")
+        telling = asyncio.create_task(self._teller.run(), name=f"tell-{self.session_id}")
         try:
             await self._take_in_all()
-            await self._facts.join()
+            await self._teller.all_told()
         finally:
             telling.cancel()
 
@@ -367,7 +362,7 @@ class LiveSession:
         waiting = self.tracker.current
         reports = self.tracker.signals(signals)
         if self.head > self._noted:
-            self._note(reports)
+            self._teller.note(reports, self.head)
         else:
             self.tracker.restore(waiting)
 
@@ -395,48 +390,4 @@ class LiveSession:
         while seen != self.head and asyncio.get_running_loop().time() < deadline:
             seen = self.head
             await asyncio.sleep(SETTLE_SECONDS)
-        self._note(self.tracker.screen(self.screen.text()))
-
-    def _note(self, reports: Iterable[Report]) -> None:
-        """Queue what the tracker found out, so that output never waits for the database."""
-        for report in reports:
-            self._facts.put_nowait((report, self.head))
-
-    async def _tell_facts(self) -> None:
-        while True:
-            report, offset = await self._facts.get()
-            try:
-                await self._tell(report, offset)
-            finally:
-                self._facts.task_done()
-
-    async def _tell(self, report: Report, offset: int) -> None:
-        while True:
-            try:
-                async with self._events_in_order:
-                    await self._append_report(report, offset)
-            except InvalidTransition:
-                return  # the program has ended meanwhile: it does not wait any more
-            except Error:
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                return
-
-    async def _append_report(self, report: Report, offset: int) -> LifecycleEvent:
-        match report:
-            case Waiting():
-                kind = EventType.WAITING
-            case Checkpoint():
-                kind = EventType.CHECKPOINT
-            case Resumed():
-                kind = EventType.RESUMED
-        fields = report.to_payload()
-        waiting = None if kind is EventType.RESUMED else {"type": str(kind), **fields}
-        return await self._append(kind, offset=offset, fields=fields, changes={"waiting": waiting})
-
-    async def _append(self, kind: EventType, **details: Any) -> LifecycleEvent:
-        event = await self._archiver.log.run(
-            event_log.append_event, self.session_id, kind, **details
-        )
-        await self._announce(event)
-        return event
+        self._teller.note(self.tracker.screen(self.screen.text()), self.head)
