@@ -118,3 +118,13 @@ def test_a_phone_has_the_keys_that_its_keyboard_lacks(
     visitor.page.locator('[data-key="ctrl"]').tap()
     visitor.type("c")
     visitor.awaits(lambda: any("got it" in row for row in visitor.rows()), "the signal")
+
+
+def test_a_question_mark_shows_the_keyboard_shortcuts(visit: Visit) -> None:
+    visitor = visit()
+    visitor.press("n", "Escape", "?")
+    sheet = visitor.page.locator("#shortcuts-dialog")
+    expect(sheet).to_be_visible()
+    expect(sheet).to_contain_text("New session")
+    visitor.press("Escape")
+    expect(sheet).to_be_hidden()
