@@ -216,13 +216,15 @@ class RealServer:
         return self.request_raw("GET", path, accept="application/octet-stream")
 
     def end_sessions(self) -> None:
-        """End every session and wait until no program is left."""
-        for session in self.request(
-            "GET", "/api/sessions?status=running,waiting_checkpoint&limit=1000"
-        ):
+        """End every session, queued ones too, and wait until no program is left."""
+        until(self._all_ended, timeout=20)
+
+    def _all_ended(self) -> bool:
+        active = "/api/sessions?status=idle,running,waiting_checkpoint&limit=1000"
+        for session in self.request("GET", active):
             # One that ends by itself meanwhile is answered with 409.
             self.answer("POST", f"/api/sessions/{session['id']}/end", {"grace": 0})
-        until(lambda: not list((self.state / "sessions").glob("*")), timeout=20)
+        return not list((self.state / "sessions").glob("*"))
 
 
 @contextmanager
