@@ -122,7 +122,12 @@ def test_a_phone_has_the_keys_that_its_keyboard_lacks(
 
 def test_a_question_mark_shows_the_keyboard_shortcuts(visit: Visit) -> None:
     visitor = visit()
-    visitor.press("n", "Escape", "?")
+    dialog = visitor.page.locator("#start-dialog")
+    visitor.press("n")
+    expect(dialog).to_be_visible()
+    visitor.press("Escape")
+    expect(dialog).to_be_hidden()
+    visitor.press("?")
     sheet = visitor.page.locator("#shortcuts-dialog")
     expect(sheet).to_be_visible()
     expect(sheet).to_contain_text("New session")
