@@ -55,6 +55,11 @@ async def start(server: RealServer) -> tuple[Answer, float]:
     return answer, time.monotonic() - since
 
 
+async def is_archived(server: RealServer, session_id: str, size: int) -> bool:
+    session = await asyncio.to_thread(server.session, session_id)
+    return bool(session["outputBytes"] >= size)
+
+
 @pytest.mark.parametrize(
     ("seconds", "status"), [(4, 201), (12, 503), pytest.param(30, 503, marks=pytest.mark.long)]
 )
@@ -80,6 +85,8 @@ async def test_a_locked_database_delays_starts_and_nothing_else(
         assert int(answer.headers["Retry-After"]) > 0
         assert answer.json()["error"]
 
+    seen = viewer.received
+    await auntil(lambda: is_archived(daphne, session_id, seen), timeout=15)
     one.stop()
     await asyncio.wait_for(watching, 30)
     assert (viewer.faults, viewer.resets) == ([], 0)
