@@ -100,7 +100,7 @@ class RealServer:
         application = "harness_site.asgi:application"
         if self.kind == "daphne":
             options = ["-b", "127.0.0.1", "-p", str(self.port), "--no-server-name"]
-            options += ["--websocket_timeout", "-1"]
+            options += ["--websocket_timeout", "-1", "--websocket_connect_timeout", "15"]
             return [sys.executable, "-m", "daphne", *options, application]
         options = ["--host", "127.0.0.1", "--port", str(self.port), "--log-level", "warning"]
         return [sys.executable, "-m", "uvicorn", *options, application]
