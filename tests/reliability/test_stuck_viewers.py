@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 import pytest
+import websockets
 from websockets.asyncio.client import ClientConnection
 
 from tests.real_server import RealServer, running
@@ -76,7 +77,9 @@ async def watch(server: RealServer, megabytes: int, stuck_ones: int) -> tuple[in
         await asyncio.wait_for(asyncio.gather(*watching), 20 + megabytes)
         duration, peak = time.monotonic() - since, server.peak_memory()
         for number, one in enumerate(idle):
-            await is_brought_up_to_date(one, session_id, megabytes, acknowledged=number % 2 == 1)
+            await is_brought_up_to_date(
+                server, one, session_id, megabytes, acknowledged=number % 2 == 1
+            )
     digest, size = expected(megabytes), megabytes * MB + 2
     for reader in readers:
         watched = reader.watched[session_id]
@@ -86,24 +89,47 @@ async def watch(server: RealServer, megabytes: int, stuck_ones: int) -> tuple[in
 
 
 async def is_brought_up_to_date(
-    viewer: ClientConnection, session_id: str, megabytes: int, *, acknowledged: bool
+    server: RealServer,
+    viewer: ClientConnection,
+    session_id: str,
+    megabytes: int,
+    *,
+    acknowledged: bool,
 ) -> None:
-    """Once it reads again, it gets every byte, or, if it acknowledges, the screen."""
-    digest, size, resets, kind = hashlib.sha256(), 0, 0, ""
+    """Once it reads again, it gets every byte, or, if it acknowledges, the screen.
+
+    Whoever answers no ping for half a minute is cut off, and goes on with its cursor.
+    """
+    digest, seq, size, resets, kind = hashlib.sha256(), 0, 0, 0, ""
     while kind not in ENDS:
-        message = orjson.loads(await asyncio.wait_for(viewer.recv(), 20))
+        try:
+            message = orjson.loads(await asyncio.wait_for(viewer.recv(), 20))
+        except websockets.ConnectionClosed:
+            viewer = await come_again(server, session_id, {"seq": seq, "offset": size})
+            continue
         kind = message["type"]
+        seq = message.get("seq", seq)
         resets += kind == "session:reset"
         if kind == "session:output":
             size = message["nextOffset"]
             digest.update(message["data"].encode())
         if acknowledged and kind == "session:output":
             await send(viewer, type="ack", sessionId=session_id, offset=size)
+    await viewer.close()
     assert size == megabytes * MB + 2
     if acknowledged:
         assert resets == 1
     else:
         assert (resets, digest.digest()) == (0, expected(megabytes))
+
+
+async def come_again(
+    server: RealServer, session_id: str, cursor: dict[str, int]
+) -> ClientConnection:
+    viewer = await connected(server, "subscribe=none")
+    await viewer.recv()
+    await send(viewer, type="subscribe", sessions=[session_id], cursors={session_id: cursor})
+    return viewer
 
 
 @pytest.mark.parametrize("megabytes", [16, pytest.param(1024, marks=pytest.mark.long)])
