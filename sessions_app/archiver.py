@@ -84,22 +84,18 @@ class Archiver:
         return True
 
     async def _archive(self, session_id: str, *, final: bool) -> None:
+        store = self.log.run_in_background
         async with self._busy:
             pending = self._pending[session_id]
             marks = list(pending.marks)
             if marks:
-                pending.archived = await self.log.run(
-                    event_log.archive_output, session_id, marks[-1].offset, marks
-                )
+                upto, quota = marks[-1].offset, settings.HARNESS_OUTPUT_QUOTA
+                archived = await store(event_log.archive_output, session_id, upto, marks)
+                pending.archived = archived
                 del pending.marks[: len(marks)]
-                await self.log.run(
-                    event_log.drop_beyond_quota,
-                    session_id,
-                    pending.archived,
-                    settings.HARNESS_OUTPUT_QUOTA,
-                )
+                await store(event_log.drop_beyond_quota, session_id, archived, quota)
             if final or pending.archived - pending.snapshot_at >= SNAPSHOT_EVERY_BYTES:
                 offset, cols, rows, data = pending.keep_screen()
-                await self.log.run(event_log.save_snapshot, session_id, offset, cols, rows, data)
+                await store(event_log.save_snapshot, session_id, offset, cols, rows, data)
                 pending.snapshot_at = offset
-            await self.log.run(event_log.drop_archived_spool, session_id, pending.archived)
+            await store(event_log.drop_archived_spool, session_id, pending.archived)

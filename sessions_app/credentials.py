@@ -16,6 +16,8 @@ from django.db import DatabaseError, models
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
+from sessions_app.database_locks import waiting_at_most
+
 LOGIN_LINK_LIFE = timedelta(minutes=10)
 API_TOKEN_PREFIX = "hrn_"  # noqa: S105  # recognisable by scanners for leaked secrets
 
@@ -91,7 +93,7 @@ class ApiToken(models.Model):
         now = timezone.now()
         if token.last_used_at is None or now - token.last_used_at > timedelta(minutes=1):
             # A database that is locked or full must not keep anybody from looking.
-            with suppress(DatabaseError):
+            with suppress(DatabaseError), waiting_at_most(0):
                 cls.objects.filter(pk=token.pk).update(last_used_at=now)
         return token.user
 

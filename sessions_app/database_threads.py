@@ -11,6 +11,10 @@ from typing import ParamSpec, TypeVar
 
 from django.db import Error, connection
 
+from sessions_app.database_locks import waiting_at_most
+
+BACKGROUND_PATIENCE_SECONDS = 0.25
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -34,6 +38,18 @@ class DatabaseThreads:
                 raise
 
         return await asyncio.get_running_loop().run_in_executor(self._executor, guarded)
+
+    async def run_in_background(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do the same for work that is tried again: while the database is locked it fails soon.
+
+        So it does not keep those from the thread whom somebody waits for.
+        """
+
+        def impatient() -> T:
+            with waiting_at_most(BACKGROUND_PATIENCE_SECONDS):
+                return call(*args, **kwargs)
+
+        return await self.run(impatient)
 
     def close(self) -> None:
         """Close the connections and end the threads, once what was begun is done."""

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import Error
@@ -18,7 +19,41 @@ logger = logging.getLogger(__name__)
 # A database that is locked or down is asked again this often for facts that nobody waits for.
 RETRY_SECONDS = 0.5
 
-Announce = Callable[[Announcement], Awaitable[None]]
+Announce = Callable[[Announcement], Coroutine[Any, Any, None]]
+
+
+@dataclass(frozen=True)
+class Fact:
+    """An event to be: `fields` and the row's `changes` go with it (see event_log.append_event).
+
+    `told` is set once the world knows, or once it is clear that nobody needs to.
+    """
+
+    kind: EventType
+    offset: int
+    fields: Mapping[str, Any]
+    changes: Mapping[str, Any]
+    told: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+def reported(report: Report, offset: int) -> Fact:
+    """Return what a source said when the output had reached `offset`."""
+    match report:
+        case Waiting():
+            kind = EventType.WAITING
+        case Checkpoint():
+            kind = EventType.CHECKPOINT
+        case Resumed():
+            kind = EventType.RESUMED
+    fields = report.to_payload()
+    waiting = None if kind is EventType.RESUMED else {"type": str(kind), **fields}
+    return Fact(kind, offset, fields, {"waiting": waiting})
+
+
+def resized(offset: int, cols: int, rows: int) -> Fact:
+    """Return that the terminal has this size from `offset` on."""
+    size = {"cols": cols, "rows": rows}
+    return Fact(EventType.RESIZED, offset, size, size)
 
 
 class EventTeller:
@@ -32,31 +67,28 @@ class EventTeller:
         self._session_id = session_id
         self._log = log
         self._announce = announce
-        self._noted: asyncio.Queue[tuple[Report, int]] = asyncio.Queue()
+        self._noted: asyncio.Queue[Fact] = asyncio.Queue()
 
-    async def append(self, kind: EventType, **details: Any) -> LifecycleEvent:
-        """Append an event (see event_log.append_event) and tell it; the caller holds `in_order`."""
-        event = await self._log.run(event_log.append_event, self._session_id, kind, **details)
+    async def append(self, fact: Fact) -> LifecycleEvent:
+        """Append the event and tell it; the caller holds `in_order`."""
+        return await self._append(self._log.run, fact)
+
+    async def _append(self, run: Callable[..., Any], fact: Fact) -> LifecycleEvent:
+        event: LifecycleEvent = await run(
+            event_log.append_event,
+            self._session_id,
+            fact.kind,
+            offset=fact.offset,
+            fields=fact.fields,
+            changes=fact.changes,
+        )
         await self._announce(event)
         return event
 
-    async def append_report(self, report: Report, offset: int) -> LifecycleEvent:
-        """Append what a source said when the output had reached `offset`, and tell it."""
-        match report:
-            case Waiting():
-                kind = EventType.WAITING
-            case Checkpoint():
-                kind = EventType.CHECKPOINT
-            case Resumed():
-                kind = EventType.RESUMED
-        fields = report.to_payload()
-        waiting = None if kind is EventType.RESUMED else {"type": str(kind), **fields}
-        return await self.append(kind, offset=offset, fields=fields, changes={"waiting": waiting})
-
-    def note(self, reports: Iterable[Report], offset: int) -> None:
-        """Queue reports, so that output never waits for the database."""
-        for report in reports:
-            self._noted.put_nowait((report, offset))
+    def note(self, facts: Iterable[Fact]) -> None:
+        """Queue facts, so that nobody has to wait for the database."""
+        for fact in facts:
+            self._noted.put_nowait(fact)
 
     async def all_told(self) -> None:
         """Wait until nothing that was noted is left; `run` must be running."""
@@ -65,19 +97,20 @@ class EventTeller:
     async def run(self) -> None:
         """Tell what is noted, for ever."""
         while True:
-            report, offset = await self._noted.get()
+            fact = await self._noted.get()
             try:
-                await self._tell(report, offset)
+                await self._tell(fact)
             except Exception:
                 logger.exception("session %s: an event could not be told", self._session_id)
             finally:
+                fact.told.set()
                 self._noted.task_done()
 
-    async def _tell(self, report: Report, offset: int) -> None:
+    async def _tell(self, fact: Fact) -> None:
         while True:
             try:
                 async with self.in_order:
-                    await self.append_report(report, offset)
+                    await self._append(self._log.run_in_background, fact)
             except InvalidTransition:
                 return  # the program has ended meanwhile: it does not wait any more
             except Error:

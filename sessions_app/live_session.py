@@ -11,9 +11,9 @@ import asyncio
 import logging
 import signal
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,11 +21,11 @@ from django.utils import timezone
 
 from sessions_app import event_log
 from sessions_app.archiver import Archiver
-from sessions_app.event_teller import Announce, EventTeller
+from sessions_app.event_teller import Announce, EventTeller, Fact, reported, resized
 from sessions_app.events import (
-    EventType,
     LifecycleEvent,
     OutputEvent,
+    SessionChanged,
     whole_characters,
 )
 from sessions_app.exceptions import (
@@ -45,7 +45,7 @@ from sessions_app.holder_client import (
 )
 from sessions_app.holders import Holder, Holders
 from sessions_app.screen import Screen, Signal
-from sessions_app.waiting.reports import Wait
+from sessions_app.waiting.reports import Report, Wait
 from sessions_app.waiting.tracker import WaitingTracker
 
 logger = logging.getLogger(__name__)
@@ -57,7 +57,8 @@ PIECE = 64 * 1024
 SETTLE_SECONDS = 0.15
 SETTLE_MOST_SECONDS = 0.6
 
-TELL_SIZE_SECONDS = 1.0
+# A database that is locked holds up neither the live view nor who resizes for longer than this.
+TELL_SIZE_SECONDS = 0.5
 CONNECT_TRIES = 5
 CONNECT_PAUSE_SECONDS = 0.2
 
@@ -74,7 +75,7 @@ class _SizeChange:
     offset: int
     cols: int
     rows: int
-    told: asyncio.Event = field(default_factory=asyncio.Event)
+    told: asyncio.Event
 
 
 class LiveSession:
@@ -108,7 +109,8 @@ class LiveSession:
         self._taking_in = asyncio.Lock()
         self._wanted_size = self._size_of_terminal = (screen.cols, screen.rows)
         self._teller = EventTeller(session_id, archiver.log, announce)
-        self._replies: set[asyncio.Task[None]] = set()
+        self._resizing = asyncio.Lock()
+        self._errands: set[asyncio.Task[None]] = set()
         self._settling: asyncio.Task[None] | None = None
 
     # The holder tells (HolderListener)
@@ -120,7 +122,10 @@ class LiveSession:
 
     def stalled_changed(self, stalled: str | None) -> None:
         """Note why output stands still (the disk is full), or that it goes on."""
-        self.stalled = stalled
+        if stalled != self.stalled:
+            self.stalled = stalled
+            changed = SessionChanged(session_id=self.session_id)
+            self._run_errand(self._announce(changed), "tell-stall")
 
     def exited(self, record: ExitRecord) -> None:
         """Note that the program has ended and how much it wrote."""
@@ -186,33 +191,30 @@ class LiveSession:
         Raises SessionNotRunning or InputQueueFull.
         """
         await self._to_holder(lambda holder: holder.write(data))
-        self._teller.note(self.tracker.typed(data), self.head)
+        self._note(self.tracker.typed(data))
 
     async def resize(self, cols: int, rows: int) -> None:
-        """Change the size of the terminal; of several changes at once only the newest is made."""
-        self._wanted_size = (cols, rows)
-        async with self._teller.in_order:
-            if self._wanted_size == self._size_of_terminal:
-                return
-            change = await self._change_size(*self._wanted_size)
-            try:
-                size = {"cols": change.cols, "rows": change.rows}
-                await self._teller.append(
-                    EventType.RESIZED, offset=change.offset, fields=size, changes=size
-                )
-            finally:
-                change.told.set()
+        """Change the size of the terminal; of several changes at once only the newest is made.
 
-    async def _change_size(self, cols: int, rows: int) -> _SizeChange:
+        Returns once that is told, or after a moment: what a locked database cannot take yet is
+        told later.
+        """
+        self._wanted_size = (cols, rows)
+        async with self._resizing:
+            if self._wanted_size != self._size_of_terminal:
+                await _telling(await self._change_size(*self._wanted_size))
+
+    async def _change_size(self, cols: int, rows: int) -> Fact:
         # No output is taken in meanwhile: what is drawn for the new size must not be told before
         # the new size is.
         async with self._taking_in:
             offset = await self._to_holder(lambda holder: holder.resize(cols, rows))
-            change = _SizeChange(offset, cols, rows)
-            self._size_changes.append(change)
+            fact = resized(offset, cols, rows)
+            self._size_changes.append(_SizeChange(offset, cols, rows, fact.told))
+        self._teller.note([fact])
         self._size_of_terminal = (cols, rows)
         self._news.set()
-        return change
+        return fact
 
     async def end(self, grace: float) -> None:
         """Ask the process tree to end and kill it after `grace` seconds."""
@@ -224,7 +226,8 @@ class LiveSession:
         if not reports:
             raise InvalidTransition("The session is waiting at this very checkpoint already.")
         async with self._teller.in_order:
-            events = [await self._teller.append_report(report, self.head) for report in reports]
+            facts = [reported(report, self.head) for report in reports]
+            events = [await self._teller.append(fact) for fact in facts]
         return events[-1]
 
     async def _to_holder(self, verb: Callable[[Holder], Awaitable[T]]) -> T:
@@ -237,7 +240,7 @@ class LiveSession:
 
     async def close(self) -> None:
         """Let go of the holder, which goes on without us."""
-        for task in (*self._replies, *filter(None, [self._settling])):
+        for task in (*self._errands, *filter(None, [self._settling])):
             task.cancel()
         if self._holder is not None:
             await self._holder.close()
@@ -263,7 +266,7 @@ class LiveSession:
                 data, offset = data[at - offset :], at
                 self.screen.resize(cols, rows)
             else:
-                self._size_changes.append(_SizeChange(at, cols, rows, told=_TOLD))
+                self._size_changes.append(_SizeChange(at, cols, rows, _TOLD))
         self.screen.feed(data)
         self._size_of_terminal = (self.screen.cols, self.screen.rows)
         self._noted = noted
@@ -354,15 +357,13 @@ class LiveSession:
             self.screen.resize(change.cols, change.rows)
             # A box that another size brings back from above is not printed anew.
             self.tracker.prime(self.screen.text())
-            # A database that is locked must not stop the live view for longer than this.
-            with suppress(TimeoutError):
-                await asyncio.wait_for(change.told.wait(), TELL_SIZE_SECONDS)
+            await _telling(change)
 
     def _judge_signals(self, signals: tuple[Signal, ...]) -> None:
         waiting = self.tracker.current
         reports = self.tracker.signals(signals)
         if self.head > self._noted:
-            self._teller.note(reports, self.head)
+            self._note(reports)
         else:
             self.tracker.restore(waiting)
 
@@ -373,9 +374,13 @@ class LiveSession:
             with suppress(SessionNotRunning, InputQueueFull):
                 await self._to_holder(lambda holder: holder.answer(replies, offset))
 
-        task = asyncio.create_task(deliver(), name=f"terminal-reply-{self.session_id}")
-        self._replies.add(task)
-        task.add_done_callback(self._replies.discard)
+        self._run_errand(deliver(), "terminal-reply")
+
+    def _run_errand(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Do something that nobody waits for, at most until the session is let go of."""
+        task = asyncio.create_task(work, name=f"{name}-{self.session_id}")
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
 
     def keep_screen(self) -> tuple[int, int, int, bytes]:
         """Return `(offset, cols, rows, data)` that draws the screen as it is now."""
@@ -390,4 +395,13 @@ class LiveSession:
         while seen != self.head and asyncio.get_running_loop().time() < deadline:
             seen = self.head
             await asyncio.sleep(SETTLE_SECONDS)
-        self._teller.note(self.tracker.screen(self.screen.text()), self.head)
+        self._note(self.tracker.screen(self.screen.text()))
+
+    def _note(self, reports: Iterable[Report]) -> None:
+        self._teller.note(reported(report, self.head) for report in reports)
+
+
+async def _telling(event: Fact | _SizeChange) -> None:
+    """Wait until the world knows, for a moment at most."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.told.wait(), TELL_SIZE_SECONDS)

@@ -222,7 +222,7 @@ class SessionRuns:
         """Do what must be written, however long the database is locked or down."""
         while True:
             try:
-                return await self.log.run(call, *args, **kwargs)
+                return await self.log.run_in_background(call, *args, **kwargs)
             except session_rows.DatabaseTrouble as error:
                 logger.warning("the log cannot be written, trying again: %s", error)
                 await asyncio.sleep(RETRY_SECONDS)

@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
@@ -19,9 +19,11 @@ from tests.waiting_for import auntil, until
 CAT = {"command": "cat", "workingDir": "/tmp"}
 # The longest silence of a live view that a person would not call a stop.
 SILENCE_SECONDS = 1.0
-# SQLite waits so long for a lock; the log has one writer, so a start may wait behind the archive.
+# SQLite waits so long for a lock where somebody waits for the answer.
 BUSY_SECONDS = 10
-ANSWER_SECONDS = 2 * BUSY_SECONDS + 2
+# The event of a resize is waited for half a second at most.
+PROMPT_SECONDS = 3.0
+ANSWER_SECONDS = BUSY_SECONDS + 2.5
 
 
 @asynccontextmanager
@@ -55,6 +57,27 @@ async def start(server: RealServer) -> tuple[Answer, float]:
     return answer, time.monotonic() - since
 
 
+async def seconds_to_resize(server: RealServer, session_id: str) -> float:
+    """How long a resize takes to be answered with 200; no token of the caller is fresh."""
+    since = time.monotonic()
+    size = {"cols": 97, "rows": 41}
+    path = f"/api/sessions/{session_id}/resize"
+    answer = await asyncio.to_thread(server.answer, "POST", path, size)
+    assert answer.status == 200, answer.body
+    return time.monotonic() - since
+
+
+async def was_resized(server: RealServer, session_id: str) -> bool:
+    session = await asyncio.to_thread(server.session, session_id)
+    return (session["cols"], session["rows"]) == (97, 41)
+
+
+def forget_that_the_token_was_used(state: Path) -> None:
+    """So that the next request has something to write down."""
+    with closing(sqlite3.connect(state / "harness.sqlite3", timeout=10)) as database, database:
+        database.execute("UPDATE sessions_app_apitoken SET last_used_at = NULL")
+
+
 async def is_archived(server: RealServer, session_id: str, size: int) -> bool:
     session = await asyncio.to_thread(server.session, session_id)
     return bool(session["outputBytes"] >= size)
@@ -74,7 +97,9 @@ async def test_a_locked_database_delays_starts_and_nothing_else(
 
     over = asyncio.Event()
     listening = asyncio.create_task(longest_silence(viewer, over))
+    await asyncio.to_thread(forget_that_the_token_was_used, daphne.state)
     async with locked(daphne.state, seconds):
+        assert await seconds_to_resize(daphne, session_id) < PROMPT_SECONDS
         starting = asyncio.create_task(start(daphne))
     answer, duration = await starting
     over.set()
@@ -85,6 +110,7 @@ async def test_a_locked_database_delays_starts_and_nothing_else(
         assert int(answer.headers["Retry-After"]) > 0
         assert answer.json()["error"]
 
+    await auntil(lambda: was_resized(daphne, session_id), timeout=15)
     seen = viewer.received
     await auntil(lambda: is_archived(daphne, session_id, seen), timeout=15)
     one.stop()

@@ -16,7 +16,8 @@ from tests.reliability.viewer_client import connected
 MB = 1024 * 1024
 LIVE_SECONDS = 10
 STORMS = 4
-LEFT_BEHIND = 1.0  # MB
+# A socket costs ten times as much while it is open.
+LEFT_BEHIND = 4096  # bytes per socket
 
 
 async def come_and_see(server: RealServer, session_id: str, count: int) -> float:
@@ -59,4 +60,4 @@ async def test_all_are_live_soon_when_they_come_at_once_and_leave_nothing_behind
         print(figures)  # noqa: T201  # shown by pytest -rP
         assert max(times) < LIVE_SECONDS, figures
         # The first storms bring the interpreter's working memory; what the last one adds, leaks.
-        assert memory[-1] - memory[-2] < LEFT_BEHIND, figures
+        assert memory[-1] - max(memory[:-1]) < LEFT_BEHIND * count / MB, figures
