@@ -10,6 +10,7 @@ from django.utils import timezone
 from sessions_app import event_log, session_rows
 from sessions_app.events import EventType, LifecycleEvent, iso
 from sessions_app.launch import LaunchRequest, check_launch
+from sessions_app.recovery import Report
 from sessions_app.screen_state import ScreenState
 
 
@@ -76,6 +77,11 @@ class FakeManager:
     async def end(self, session_id: str, *, grace: float = 5.0, by: str = "") -> None:
         """Note it."""
         self.calls.append(("end", session_id, grace, by))
+
+    async def recover(self) -> Report:
+        """Note it."""
+        self.calls.append(("recover",))
+        return Report(adopted=["4711"])
 
     async def rename(self, session_id: str, name: str) -> None:
         """Store the name."""

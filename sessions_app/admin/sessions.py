@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin.models import LogEntry
 from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError
 from django.db.models import F, Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -224,16 +225,30 @@ class SessionAdmin(ReadOnlyAdmin):
         return [path("recovery/", view, name="sessions_app_recovery"), *super().get_urls()]
 
     def recovery_view(self, request: HttpRequest) -> HttpResponse:
-        """Show what the last start found of earlier sessions, and what became of it."""
+        """Show what was found of earlier sessions, and what became of it; a POST looks again."""
         if not self.has_view_permission(request):
             raise PermissionDenied
+        if request.method == "POST":
+            return self._recover_now(request)
         context: dict[str, Any] = {**self.admin_site.each_context(request), "title": "Recovery"}
         try:
             health = session_manager.get_manager().health()
             context |= {"health": health, "rows": _recovery_rows(health["recovery"])}
         except SessionError as error:
             context["trouble"] = str(error)
+        context["may_recover"] = self.has_end_permission(request)
         return TemplateResponse(request, "admin/sessions_app/session/recovery.html", context)
+
+    def _recover_now(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_end_permission(request):
+            raise PermissionDenied
+        try:
+            report = session_manager.call_manager(lambda manager: manager.recover())
+        except (SessionError, DatabaseError) as error:
+            self.message_user(request, str(error), messages.ERROR)
+        else:
+            self.message_user(request, f"Looked again: {report.summary()}.", messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:sessions_app_recovery"))
 
 
 def _recovery_rows(recovery: dict[str, Any]) -> list[dict[str, Any]]:

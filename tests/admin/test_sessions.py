@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
+from django.db import DatabaseError
 from django.test import Client
 
 from sessions_app.admin import sessions
@@ -192,3 +193,30 @@ def test_the_recovery_page_is_for_those_who_may_look(bob: User, fake_manager: Fa
     bob.is_staff = True
     bob.save()
     assert browsing(bob).get(f"{LIST}recovery/").status_code == 403
+
+
+def test_the_recovery_page_looks_again_at_the_press_of_a_button(
+    admin: Client, fake_manager: FakeManager
+) -> None:
+    assert "Look again now" in page(admin, f"{LIST}recovery/")
+    answer = admin.post(f"{LIST}recovery/", follow=True)
+    assert fake_manager.calls == [("recover",)]
+    assert "Looked again: 1 sessions adopted" in answer.content.decode()
+
+
+def test_a_database_that_is_locked_is_said_on_the_recovery_page(
+    admin: Client, fake_manager: FakeManager
+) -> None:
+    fake_manager.trouble = DatabaseError("database is locked")
+    answer = admin.post(f"{LIST}recovery/", follow=True)
+    assert "atabase is locked" in answer.content.decode()
+
+
+def test_who_may_only_look_cannot_look_again(bob: User, fake_manager: FakeManager) -> None:
+    bob.is_staff = True
+    bob.save()
+    bob.user_permissions.set(Permission.objects.filter(codename="view_session"))
+    client = browsing(bob)
+    assert "Look again now" not in page(client, f"{LIST}recovery/")
+    assert client.post(f"{LIST}recovery/").status_code == 403
+    assert fake_manager.calls == []
