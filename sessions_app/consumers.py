@@ -27,7 +27,7 @@ from sessions_app.events import PROTOCOL_VERSION, CloseCode, ServerMessage
 from sessions_app.exceptions import ManagerUnavailable, SessionError, SessionNotFound
 from sessions_app.fanout import FanOut, get_fan_out
 from sessions_app.models import Session, SessionQuerySet
-from sessions_app.session_manager import get_manager
+from sessions_app.session_manager import get_manager, to_wire
 from sessions_app.transport import SCOPE_KEY
 from sessions_app.viewer import Viewer
 
@@ -185,7 +185,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
     def _initial_sessions(self) -> list[dict[str, Any]]:
         rows = self._visible().select_related("owner").active_first()
         active = self._visible().active().count()
-        return [row.to_wire() for row in rows[: active + RECENT_SESSIONS]]
+        return [to_wire(row) for row in rows[: active + RECENT_SESSIONS]]
 
     async def _send_receipt(self, message_id: str | int | None) -> None:
         if message_id is not None:

@@ -165,7 +165,7 @@ class OutputEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class SessionChanged:
-    """The row changed without a SessionEvent: it was accepted, renamed or forgotten."""
+    """Clients have to be told without a SessionEvent: accepted, renamed, stalled or forgotten."""
 
     session_id: str
     forgotten: bool = False

@@ -183,7 +183,7 @@ class Session(models.Model):
         self.command_line = shlex.join(argv)
 
     def to_wire(self) -> dict[str, Any]:
-        """Return the session as clients read it, section 2 of the wire contract."""
+        """Return what the row says as clients read it; see session_manager.to_wire."""
 
         def moment(value: datetime | None) -> str | None:
             return iso(value) if value else None

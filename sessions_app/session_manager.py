@@ -96,14 +96,15 @@ class PersistentSessionManager:
 
     def health(self) -> dict[str, Any]:
         """Return what /health and the admin show."""
-        stalled = {key: live.stalled for key, live in self._runs.live.items() if live.stalled}
+        # Copied first: this is asked from other threads as well.
+        live = list(self._runs.live.values())
         return {
             "started": self.started_at,
             "host": self.host,
-            "sessions": len(self._runs.live),
+            "sessions": len(live),
             "slots": self.slots,
             "archive": self._runs.archiver.error,
-            "stalled": stalled,
+            "stalled": {one.session_id: one.stalled for one in live if one.stalled},
             "recovery": self.recovery.to_wire(),
         }
 
@@ -141,6 +142,11 @@ class PersistentSessionManager:
             except (*session_rows.DatabaseTrouble, SessionError) as error:
                 logger.warning("old sessions could not be forgotten yet: %s", error)
             await asyncio.sleep(RETENTION_SECONDS)
+
+    def stalled(self, session_id: str) -> str | None:
+        """Say why a session's output stands still; None while it does not. Safe in any thread."""
+        live = self._runs.live.get(session_id)
+        return live.stalled if live else None
 
     def live_sessions(self) -> list[str]:
         """Return the ids of the sessions whose programs are followed."""
@@ -300,6 +306,12 @@ def get_manager() -> PersistentSessionManager:
     if _manager is None or _manager.started_at is None:
         raise ManagerUnavailable("The session manager is not running yet; try again in a moment.")
     return _manager
+
+
+def to_wire(session: Session) -> dict[str, Any]:
+    """Return a session as clients read it: its row, and what only its manager knows."""
+    stalled = _manager.stalled(str(session.pk)) if _manager else None
+    return {**session.to_wire(), "stalled": stalled}
 
 
 def call_manager(verb: Callable[[PersistentSessionManager], Coroutine[Any, Any, T]]) -> T:

@@ -26,7 +26,7 @@ from sessions_app.exceptions import SessionNotFound
 from sessions_app.fanout import EventFrame, FanOut, Tail
 from sessions_app.models import Session
 from sessions_app.screen_state import ScreenState
-from sessions_app.session_manager import get_manager
+from sessions_app.session_manager import get_manager, to_wire
 
 # Output that was sent and not acknowledged, per session, for clients that acknowledge.
 WINDOW_BYTES = 256 * 1024
@@ -209,7 +209,7 @@ class Viewer:
         rows = await self._fan_out.log.run(self._rows, [session_id])
         for row in rows:
             if forgotten is not None:
-                await self._send_json({"type": ServerMessage.UPDATED, "session": row.to_wire()})
+                await self._send_json({"type": ServerMessage.UPDATED, "session": to_wire(row)})
             async with self._subscribing:
                 if self.everything and self._is_news(row):
                     start = Position(seq=0, offset=0)

@@ -201,6 +201,10 @@ class SessionSerializer(Wire):
     exit_code = serializers.IntegerField(allow_null=True)
     error = serializers.CharField(allow_null=True)
     waiting = Waiting(help_text="What it waits for, while it waits.")
+    stalled = serializers.CharField(
+        allow_null=True,
+        help_text="Why its output stands still, while it does: the disk is full.",
+    )
     last_seq = serializers.IntegerField()
     output_bytes = serializers.IntegerField()
     epoch = serializers.CharField()

@@ -56,7 +56,7 @@ class SessionsView(ApiView):
         sessions = _narrowed(visible, query)
         found, after = page(sessions, query["limit"], cursor)
         headers = {"Link": next_link(request, after)} if after else None
-        return Response([session.to_wire() for session in found], headers=headers)
+        return Response([session_manager.to_wire(session) for session in found], headers=headers)
 
     @extend_schema(
         operation_id="sessions_start",
@@ -85,7 +85,9 @@ class SessionsView(ApiView):
         session_id = session_manager.call_manager(lambda manager: manager.create(launch))
         session = self.session(request, UUID(session_id))
         where = reverse("api-session", args=[session.pk])
-        return Response(session.to_wire(), status.HTTP_201_CREATED, headers={"Location": where})
+        return Response(
+            session_manager.to_wire(session), status.HTTP_201_CREATED, headers={"Location": where}
+        )
 
 
 def idempotency_key(request: Request) -> str | None:
@@ -115,7 +117,7 @@ class SessionView(ApiView):
     )
     def get(self, request: Request, session_id: UUID) -> Response:
         """Return the session."""
-        return Response(self.session(request, session_id).to_wire())
+        return Response(session_manager.to_wire(self.session(request, session_id)))
 
     @extend_schema(
         operation_id="session_rename",
@@ -128,7 +130,7 @@ class SessionView(ApiView):
         self.session(request, session_id)
         name = validated(wire.RenameSerializer, request.data)["name"] or ""
         session_manager.call_manager(lambda manager: manager.rename(str(session_id), name))
-        return Response(self.session(request, session_id).to_wire())
+        return Response(session_manager.to_wire(self.session(request, session_id)))
 
     @extend_schema(
         operation_id="session_forget",
@@ -269,7 +271,7 @@ class ProjectsView(ApiView):
         visible = Session.objects.visible_to(request.user).select_related("owner")
         projects: dict[str, list[dict[str, Any]]] = {}
         for session in visible.order_by("-created_at", "-id")[:PROJECT_SESSIONS]:
-            projects.setdefault(session.working_dir, []).append(session.to_wire())
+            projects.setdefault(session.working_dir, []).append(session_manager.to_wire(session))
         return Response(
             [{"workingDir": folder, "sessions": found} for folder, found in projects.items()]
         )

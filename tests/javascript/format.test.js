@@ -39,3 +39,9 @@ test("how long ago", () => {
   const told = ["2031-01-01T23:59:30.000Z", "2031-01-01T23:55:00.000Z", "2031-01-01T20:00:00.000Z"];
   assert.deepEqual(told.map((at) => format.ago(at, now)), ["just now", "5 min ago", "4 h ago"]);
 });
+
+test("why output stands still, if it does", () => {
+  assert.equal(format.stall({ stalled: null }), "");
+  assert.equal(format.stall({}), "");
+  assert.match(format.stall({ stalled: "No space left on device" }), /the program waits: No space left on device\./);
+});

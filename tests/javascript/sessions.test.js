@@ -59,8 +59,9 @@ describe("events", () => {
 describe("rows", () => {
   test("an older row from a slower answer does not undo an event", () => {
     apply("session:waiting", 2);
-    sessions.merge(row("a", { lastSeq: 1, name: "renamed" }));
-    assert.deepEqual([sessions.get("a").status, sessions.get("a").name], ["waiting_checkpoint", "renamed"]);
+    sessions.merge(row("a", { lastSeq: 1, name: "renamed", stalled: "full" }));
+    const { status, name, stalled } = sessions.get("a");
+    assert.deepEqual([status, name, stalled], ["waiting_checkpoint", "renamed", "full"]);
   });
 
   test("a row of another log counts whatever its number", () => {

@@ -87,6 +87,7 @@ class ViewerClient:
 
     def __init__(self, server: RealServer, sessions: list[str], *, acknowledges: bool) -> None:
         self.watched = {session_id: Watched() for session_id in sessions}
+        self.stalled: dict[str, str | None] = dict.fromkeys(sessions)
         self.close_codes: list[int | None] = []
         self.connections = 0
         self._server = server
@@ -133,6 +134,8 @@ class ViewerClient:
         await socket.send(orjson.dumps(subscribe).decode())
         while not self._all_ended():
             message = orjson.loads(await socket.recv())
+            if message["type"] == "session:updated":
+                self.stalled[message["session"]["id"]] = message["session"]["stalled"]
             session_id = message.get("sessionId")
             if session_id in self.watched:
                 self.watched[session_id].take(message)

@@ -1,6 +1,6 @@
 // Writes a session's facts into the elements that the server's templates mark with `data-field`.
 
-import { STATUS_LABELS, folder, outcome, plain, title } from "./format.js";
+import { STATUS_LABELS, folder, outcome, plain, stall, title } from "./format.js";
 import { summary } from "./waiting.js";
 
 const WRITERS = {
@@ -26,6 +26,7 @@ const WRITERS = {
   host: (element, session) =>
     show(element, session.host === document.body.dataset.host ? "" : plain(session.host)),
   waits: (element, session) => show(element, session.waiting ? summary(session.waiting) : ""),
+  stalled: (element, session) => show(element, stall(session)),
   outcome: (element, session) => show(element, session.status === "failed" ? outcome(session) : ""),
   again: (element, session) => {
     element.dataset.command = session.currentCommand ?? "";

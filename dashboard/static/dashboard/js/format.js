@@ -73,6 +73,11 @@ export function bytes(count) {
   return `${(count / 1024 ** power).toFixed(1)} ${units[power - 1]}`;
 }
 
+// Why a session's output stands still, "" while it does not.
+export function stall({ stalled }) {
+  return stalled ? `Nothing can be stored, so the program waits: ${plain(stalled)}. It goes on by itself.` : "";
+}
+
 export function outcome(session) {
   if (session.error) return plain(session.error);
   return Number.isInteger(session.exitCode) ? `Exit code ${session.exitCode}` : "";

@@ -1,6 +1,6 @@
 // The bar above a session's terminal and the details beside it, kept as the session is.
 
-import { STATUS_LABELS, bytes, outcome, plain, title } from "./format.js";
+import { STATUS_LABELS, bytes, outcome, plain, stall, title } from "./format.js";
 import { rename } from "./page.js";
 import { isEnded } from "./sessions.js";
 import { tick } from "./ticking.js";
@@ -18,6 +18,8 @@ export function showSession(session) {
   at("session-command").textContent = plain(session.currentCommand);
   at("session-command").hidden = !session.name;
   at("queued-line").hidden = session.status !== "idle";
+  at("stall-line").hidden = !stall(session);
+  at("stall-line").textContent = stall(session);
   at("end-line").hidden = !isEnded(session);
   at("end-line").dataset.status = session.status;
   at("end-text").textContent = isEnded(session) ? outcome(session) || "It has ended." : "";

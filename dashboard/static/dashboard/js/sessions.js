@@ -30,6 +30,7 @@ function ended(event, status) {
   return {
     status,
     waiting: null,
+    stalled: null,
     endedAt: event.timestamp,
     exitCode: event.exitCode ?? null,
     error: event.error ?? null,
@@ -103,7 +104,7 @@ export class Sessions {
   #newer(session) {
     const known = this.#byId.get(session.id);
     const isOlder = known?.epoch === session.epoch && known?.lastSeq > session.lastSeq;
-    return isOlder ? { ...known, name: session.name } : session;
+    return isOlder ? { ...known, name: session.name, stalled: session.stalled } : session;
   }
 }
 
