@@ -10,6 +10,7 @@ django_application = get_asgi_application()
 # Models can be imported only after the line above.
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
+from sessions_app.gate import with_gate  # noqa: E402
 from sessions_app.lifecycle import start_with_reactor, with_lifespan  # noqa: E402
 from sessions_app.routing import websocket_urlpatterns  # noqa: E402
 from sessions_app.transport import with_unsent_bytes  # noqa: E402
@@ -17,11 +18,13 @@ from sessions_app.websocket_access import guarded  # noqa: E402
 
 application = with_lifespan(
     with_unsent_bytes(
-        ProtocolTypeRouter(
-            {
-                "http": django_application,
-                "websocket": guarded(URLRouter(websocket_urlpatterns)),
-            }
+        with_gate(
+            ProtocolTypeRouter(
+                {
+                    "http": django_application,
+                    "websocket": guarded(URLRouter(websocket_urlpatterns)),
+                }
+            )
         )
     )
 )

@@ -2,6 +2,8 @@
 
 import re
 
+from sessions_app.request_headers import Headers, header_values
+
 _BEARER = re.compile(rb"bearer +([\x21-\x7e]{1,512})", re.IGNORECASE)
 
 
@@ -14,3 +16,9 @@ def bearer_secret(header: bytes) -> str | None:
     """Return the secret that the header carries, None if it is not well-formed."""
     match = _BEARER.fullmatch(header)
     return match[1].decode("ascii") if match else None
+
+
+def bearer_header(headers: Headers) -> bytes | None:
+    """Return the header `Authorization` if it is meant as a token; the last one counts."""
+    bearers = [value for value in header_values(headers, b"authorization") if is_bearer(value)]
+    return bearers[-1] if bearers else None

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from sessions_app.authorization import bearer_secret, is_bearer
 from sessions_app.credentials import ApiToken
-from sessions_app.websocket_access import guarded, is_our_host, is_our_origin
+from sessions_app.gate import is_our_host, is_our_origin, with_gate
+from sessions_app.websocket_access import guarded
 from tests.cast import browsing
 
 HOST = (b"host", b"localhost:3333")
@@ -31,7 +32,7 @@ def connect(headers: Headers, scheme: str = "ws") -> str | int:
     """Return the name of who got in, or the close code."""
 
     async def attempt() -> str | int:
-        socket = WebsocketCommunicator(guarded(who_am_i), "/ws", headers=headers)
+        socket = WebsocketCommunicator(with_gate(guarded(who_am_i)), "/ws", headers=headers)
         socket.scope["scheme"] = scheme
         accepted, _ = await socket.connect()
         assert accepted
