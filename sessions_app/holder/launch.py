@@ -14,7 +14,7 @@ import os
 import signal
 from typing import Any
 
-from . import records
+from . import account, records
 from .loop import Loop
 from .process import Holder
 from .processes import LINUX, ProcessIdentity, boot_id, identify
@@ -110,7 +110,13 @@ def _command(spec: HolderSpec, environment: dict[str, str]) -> Command:
             cwd=_to_bytes(spec.cwd),
             environment={_to_bytes(k): _to_bytes(v) for k, v in environment.items()},
             umask=spec.umask,
+            roots=[_to_bytes(root) for root in spec.roots],
+            account=account.look_up(spec.run_as) if spec.run_as else None,
         )
+    except KeyError:
+        raise CommandFailed(
+            f"There is no user {spec.run_as} on this machine; see HARNESS_RUN_AS.", errno.ESRCH
+        ) from None
     except UnicodeEncodeError:
         raise CommandFailed(
             "The command contains characters that do not exist.", errno.EINVAL

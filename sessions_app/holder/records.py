@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from .folders import ANYWHERE
 from .processes import ProcessIdentity
 
 VERSION = 1
@@ -22,7 +24,9 @@ EXIT = "exit.json"
 class HolderSpec(NamedTuple):
     """What a holder is to run. `epoch` tells this output log from any other of the same session.
 
-    Of more output than `quota` bytes the oldest segments of the spool go first; 0 keeps all.
+    Of more output than `quota` bytes the oldest segments of the spool go first; 0 keeps all. `cwd`
+    must lie in one of `roots`, which are real paths. `run_as` names the user that the program
+    becomes; empty, it stays the holder's.
     """
 
     session_id: str
@@ -33,6 +37,8 @@ class HolderSpec(NamedTuple):
     epoch: str
     umask: int = 0o022
     quota: int = 0
+    roots: Sequence[str] = (ANYWHERE,)
+    run_as: str = ""
 
 
 class Identity(NamedTuple):
@@ -59,7 +65,8 @@ class ExitRecord(NamedTuple):
 
 
 def spec_from_json(content: dict[str, Any]) -> HolderSpec:
-    return HolderSpec(**{name: content[name] for name in HolderSpec._fields})
+    """What an older server left out has its default."""
+    return HolderSpec(**{name: content[name] for name in HolderSpec._fields if name in content})
 
 
 def identity_to_json(identity: Identity) -> dict[str, Any]:

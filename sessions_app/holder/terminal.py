@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
 import signal
 import struct
 import termios
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, NoReturn
+
+from .account import Account, become
+from .folders import ANYWHERE, OutsideRoots, open_folder
 
 _IUTF8 = 0o40000  # termios(3); the termios module has no name for it. The same value on macOS.
 _WINSIZE = struct.Struct("HHHH")  # rows, columns, and two that nobody uses: ioctl_tty(2)
 _FAILURE = struct.Struct(">ci")  # stage, errno
+_AT_USER = b"u"
 _AT_FOLDER = b"d"
+_OUTSIDE = b"o"
 _AT_EXEC = b"x"
 _GO = b"g"
 _MAX_SHOWN = 200  # bytes of a command's name in a sentence
 
 
 class Command(NamedTuple):
-    """Bytes as the kernel takes them; `environment` is all that the program gets."""
+    """Bytes as the kernel takes them; `environment` is all that the program gets.
+
+    `cwd` must lie in one of `roots`; `account` is whose program it becomes.
+    """
 
     argv: list[bytes]
     cwd: bytes
     environment: dict[bytes, bytes]
     umask: int
+    roots: Sequence[bytes] = (ANYWHERE.encode(),)
+    account: Account | None = None
 
 
 class CommandFailed(Exception):
@@ -108,10 +119,15 @@ def _become(command: Command, slave: int, gate: int, failure: int) -> NoReturn:
             _take_terminal(slave)
             _reset_signals()
             os.umask(command.umask)
+            stage = _AT_USER
+            if command.account is not None:
+                _hand_over(slave, command.account)
             stage = _AT_FOLDER
-            os.chdir(command.cwd)
+            os.fchdir(open_folder(command.cwd, command.roots))
             stage = _AT_EXEC
             _execute(command)
+    except OutsideRoots:
+        os.write(failure, _FAILURE.pack(_OUTSIDE, errno.EACCES))
     except OSError as error:
         os.write(failure, _FAILURE.pack(stage, error.errno or errno.EIO))
     except BaseException:
@@ -125,6 +141,13 @@ def _take_terminal(slave: int) -> None:
     fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
     for standard in (0, 1, 2):
         os.dup2(slave, standard)
+
+
+def _hand_over(slave: int, account: Account) -> None:
+    """From here on everything is done with that user's rights."""
+    with contextlib.suppress(PermissionError):  # needed only by who opens the terminal by its name
+        os.fchown(slave, account.uid, -1)
+    become(account)
 
 
 def _reset_signals() -> None:
@@ -159,6 +182,10 @@ def _candidates(command: Command) -> Iterator[bytes]:
 def _explain(command: Command, stage: bytes, number: int) -> str:
     name = command.argv[0][:_MAX_SHOWN].decode("utf-8", "replace")
     cwd = command.cwd.decode("utf-8", "replace")
+    if stage == _AT_USER:
+        return _explain_user(command, number)
+    if stage == _OUTSIDE:
+        return f"The folder {cwd} is outside the folders that programs may work in."
     if stage == _AT_FOLDER:
         return _explain_folder(cwd, number)
     sentences = {
@@ -172,6 +199,11 @@ def _explain(command: Command, stage: bytes, number: int) -> str:
     if number == errno.ENOENT and b"/" in command.argv[0] and os.path.exists(script):
         return f"{name} names an interpreter that was not found."
     return sentences.get(number, f"{name} could not be started: {os.strerror(number)}.")
+
+
+def _explain_user(command: Command, number: int) -> str:
+    name = command.account.name if command.account else ""
+    return f"The program may not be started as the user {name}: {os.strerror(number)}."
 
 
 def _explain_folder(cwd: str, number: int) -> str:

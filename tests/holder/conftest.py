@@ -8,6 +8,7 @@ import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,7 +122,7 @@ Start = Callable[..., Awaitable[Running]]
 
 @pytest.fixture
 async def start(tmp_path: Path) -> AsyncIterator[Start]:
-    """start(argv, cwd=, cols=, rows=, environment=, folder=) gives a connected session."""
+    """start(argv, cwd=, cols=, rows=, environment=, folder=, **spec) gives a connected session."""
     begun: list[Running] = []
 
     async def start_one(
@@ -131,11 +132,18 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
         rows: int = 24,
         environment: dict[str, str] | None = None,
         folder: Path | None = None,
+        **details: Any,
     ) -> Running:
         mark = str(uuid.uuid4())
         folder = folder or tmp_path / "sessions" / mark
         spec = HolderSpec(
-            session_id=mark, argv=list(argv), cwd=str(cwd), cols=cols, rows=rows, epoch="epoch-1"
+            session_id=mark,
+            argv=list(argv),
+            cwd=str(cwd),
+            cols=cols,
+            rows=rows,
+            epoch="epoch-1",
+            **details,
         )
         identity = await launch_holder(
             folder, spec, {**plain_environment(), MARK: mark, **(environment or {})}

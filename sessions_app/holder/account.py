@@ -1,0 +1,71 @@
+"""Becoming another user for good, as a program must that is not trusted with the server's files."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import pwd
+import struct
+from typing import NamedTuple
+
+from .processes import LINUX
+
+_PR_SET_NO_NEW_PRIVS = 38  # prctl(2)
+_PR_CAP_AMBIENT = 47
+_PR_CAP_AMBIENT_CLEAR_ALL = 4
+# capset(2): version 3 of the interface and the calling thread; then three masks, in two halves.
+_CAPABILITY_HEADER = struct.pack("Ii", 0x20080522, 0)
+_NO_CAPABILITIES = bytes(24)
+
+
+class Account(NamedTuple):
+    name: str
+    uid: int
+    gid: int
+    groups: list[int]
+
+
+def look_up(name: str) -> Account:
+    """Raises KeyError if the system knows no such user."""
+    entry = pwd.getpwnam(name)
+    groups = os.getgrouplist(name, entry.pw_gid)
+    return Account(name, entry.pw_uid, entry.pw_gid, groups)
+
+
+def become(account: Account) -> None:
+    """Give up this process's user, groups and capabilities, and the means to get any back.
+
+    Raises OSError if it may not, or if there would be a way back.
+    """
+    former = os.geteuid()
+    os.setgroups(account.groups)
+    os.setgid(account.gid)
+    os.setuid(account.uid)
+    if LINUX:
+        _drop_capabilities()
+    # A user that was root all along has given up nothing.
+    if os.getuid() != account.uid or _can_be(former) or _can_be(0):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+
+def _drop_capabilities() -> None:
+    """Those of a user that was not root outlive the change; set-user-ID programs give none."""
+    system = ctypes.CDLL(None, use_errno=True)
+    for call, *arguments in (
+        (system.prctl, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0),
+        (system.capset, _CAPABILITY_HEADER, _NO_CAPABILITIES),
+        (system.prctl, _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
+    ):
+        if call(*arguments):
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+
+
+def _can_be(uid: int) -> bool:
+    """Whether this process can change to that user."""
+    try:
+        os.setuid(uid)
+    except PermissionError:
+        return False
+    return True
