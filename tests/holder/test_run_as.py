@@ -95,7 +95,7 @@ print([
     assert ast.literal_eval(session.output().decode()) == ["PermissionError"] * 3
 
 
-async def test_it_cannot_read_its_sessions_folder(start: Start, open_folder: Path) -> None:
+async def test_it_cannot_read_its_sessions_folder(open_folder: Path, start: Start) -> None:
     state = open_folder / "state"
     session = await start("ls", str(state), cwd=open_folder, folder=state, run_as="nobody")
     assert (await session.ends()).code != 0
