@@ -5,9 +5,12 @@ Every setting of the project that comes from the environment is read here and no
 
 import os
 import socket
+from ipaddress import ip_network
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
+
+from sessions_app.origins import Networks, parse_origin
 
 
 def text(name: str, default: str = "") -> str:
@@ -65,6 +68,36 @@ def folder(name: str, default: str) -> Path:
 def words(name: str, default: str = "") -> list[str]:
     """Return the comma-separated words of the variable."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def origin(name: str, default: str) -> str:
+    """Return `http(s)://name[:port]`, in lower case and without a default port."""
+    return _origin(name, text(name, default).removesuffix("/"))
+
+
+def origins(name: str) -> list[str]:
+    """Return the comma-separated origins of the variable, each as `origin` does."""
+    return [_origin(name, word) for word in words(name)]
+
+
+def _origin(name: str, value: str) -> str:
+    found = parse_origin(value.encode("utf-8", "surrogateescape"))
+    if found is None:
+        raise ImproperlyConfigured(
+            f"{name} must be like https://harness.example or http://name:8080, without a path, "
+            f"not {value!r}."
+        )
+    return str(found)
+
+
+def networks(name: str) -> Networks:
+    """Return the comma-separated addresses and networks (`10.0.0.0/8`) of the variable."""
+    try:
+        return tuple(ip_network(word) for word in words(name))
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"{name} must be addresses like 127.0.0.1 or networks like 10.0.0.0/8: {error}."
+        ) from None
 
 
 def machine_name() -> str:

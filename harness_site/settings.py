@@ -8,6 +8,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from harness_site import env
+from sessions_app.origins import local_url, own_names
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
@@ -48,6 +49,13 @@ HARNESS_STATE_DIR = _private_folder(
 )
 HARNESS_HOST = env.text("HARNESS_HOST", "127.0.0.1")
 HARNESS_PORT = env.integer("HARNESS_PORT", 3333, least=1, most=65535)
+HARNESS_LOCAL_URL = local_url(HARNESS_HOST, HARNESS_PORT)
+# Where the pages live, the only place where a login cookie counts (see sessions_app.gate).
+HARNESS_PUBLIC_URL = env.origin("HARNESS_PUBLIC_URL", f"http://harness.localhost:{HARNESS_PORT}")
+# Pages of other origins that may call with a token.
+HARNESS_CORS_ORIGINS = env.origins("HARNESS_CORS_ORIGINS")
+# Whose X-Forwarded-For, -Proto and -Host count.
+HARNESS_TRUSTED_PROXIES = env.networks("HARNESS_TRUSTED_PROXIES")
 HARNESS_HOST_NAME = env.text("HARNESS_HOST_NAME", env.machine_name())
 HARNESS_SLOTS = env.integer("HARNESS_SLOTS", 4, least=1, most=1000)
 # Bytes of output that are kept per session; of more, the oldest goes first. The spool is kept and
@@ -61,7 +69,9 @@ HARNESS_INHERITED_ENV = env.everything()
 
 DEBUG = env.flag("HARNESS_DEBUG", default=False)
 SECRET_KEY = _secret_key(HARNESS_STATE_DIR / "secret-key")
-ALLOWED_HOSTS = list({"localhost", ".localhost", "127.0.0.1", "[::1]", HARNESS_HOST})
+# The gate is stricter: it looks at ports too.
+ALLOWED_HOSTS = sorted(own_names(HARNESS_PUBLIC_URL, HARNESS_HOST))
+CSRF_TRUSTED_ORIGINS = [HARNESS_PUBLIC_URL]
 
 # Django
 
@@ -167,9 +177,14 @@ STORAGES = {
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
-# Cookies ignore ports: own names keep two servers of one machine apart.
-SESSION_COOKIE_NAME = f"harness_session_{HARNESS_PORT}"
-CSRF_COOKIE_NAME = f"harness_csrf_{HARNESS_PORT}"
+# Cookies ignore ports: own names keep two servers of one machine apart. Over TLS no other name or
+# port can read or replace them (RFC 6265bis, "The __Host- Prefix").
+_OVER_TLS = HARNESS_PUBLIC_URL.startswith("https:")
+_COOKIE_PREFIX = "__Host-" if _OVER_TLS else ""
+SESSION_COOKIE_NAME = f"{_COOKIE_PREFIX}harness_session_{HARNESS_PORT}"
+CSRF_COOKIE_NAME = f"{_COOKIE_PREFIX}harness_csrf_{HARNESS_PORT}"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _OVER_TLS
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Strict"
 CSRF_COOKIE_SAMESITE = "Strict"
 SESSION_COOKIE_AGE = 30 * 24 * 3600

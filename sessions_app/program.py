@@ -19,7 +19,7 @@ def environment_of(session: Session) -> dict[str, str]:
     return {
         **base_environment(),
         **session.environment,
-        "HARNESS_URL": f"http://{settings.HARNESS_HOST}:{settings.HARNESS_PORT}",
+        "HARNESS_URL": settings.HARNESS_LOCAL_URL,
         "HARNESS_SESSION_ID": session_id,
         "HARNESS_SESSION_TOKEN": session_token(session_id, session.epoch),
     }

@@ -1,6 +1,33 @@
-"""How a client is refused before it reaches any view or consumer."""
+"""How a client is answered before it reaches any view or consumer."""
 
+import json
+from dataclasses import dataclass
+
+from sessions_app.request_headers import Header
 from sessions_app.transport import Receive, Send
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole HTTP answer, which nobody is to keep."""
+
+    status: int
+    headers: tuple[Header, ...] = ()
+    body: bytes = b""
+
+    async def send(self, send: Send) -> None:
+        """Send it."""
+        length = str(len(self.body)).encode()
+        headers = [*self.headers, (b"content-length", length), (b"cache-control", b"no-store")]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": self.body})
+
+
+def error_answer(status: int, code: str, sentence: str) -> Answer:
+    """Return an error as the API words its own: a sentence, and a slug for programs."""
+    body = json.dumps({"error": sentence, "code": code}).encode()
+    headers = (b"content-type", b"application/json"), (b"x-content-type-options", b"nosniff")
+    return Answer(status, headers, body)
 
 
 async def refuse_socket(receive: Receive, send: Send, code: int) -> None:

@@ -78,13 +78,17 @@ class Answer:
 
 
 class RealServer:
-    """Daphne or uvicorn with the project's application; `token` is an API token for it."""
+    """Daphne or uvicorn with the project's application; `token` is an API token for it.
+
+    Scripts find it at `url`, browsers at `public_url`.
+    """
 
     def __init__(self, state: Path, kind: str = "daphne") -> None:
         self.state = state
         self.kind = kind
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self.public_url = f"http://harness.localhost:{self.port}"
         self.environment = _environment(state, self.port)
         self.process: subprocess.Popen[bytes] | None = None
         if not (state / "harness.sqlite3").exists():
@@ -103,6 +107,7 @@ class RealServer:
             options += ["--websocket_timeout", "-1", "--websocket_connect_timeout", "15"]
             return [sys.executable, "-m", "daphne", *options, application]
         options = ["--host", "127.0.0.1", "--port", str(self.port), "--log-level", "warning"]
+        options += ["--no-proxy-headers"]  # else it believes what any program of this machine says
         return [sys.executable, "-m", "uvicorn", *options, application]
 
     def start(self) -> RealServer:

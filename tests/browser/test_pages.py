@@ -81,9 +81,9 @@ def test_a_full_house_is_said_and_can_be_waited_for(
 def test_the_token_of_a_login_link_leaves_the_address_bar(visit: Visit, server: RealServer) -> None:
     visitor = visit()
     visitor.page.context.clear_cookies()
-    visitor.page.goto(f"{server.url}/login#token=used-up")
+    visitor.page.goto(f"{server.public_url}/login#token=used-up")
     expect(visitor.page.locator("#login-state")).to_contain_text("bin/run link")
-    expect(visitor.page).to_have_url(f"{server.url}/login")
+    expect(visitor.page).to_have_url(f"{server.public_url}/login")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

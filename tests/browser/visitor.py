@@ -35,12 +35,12 @@ class Visitor:
     def log_in(self) -> None:
         """Open a new one-time link."""
         self.page.goto(self.server.manage("loginlink").strip())
-        self.page.wait_for_url(self.server.url + "/")
+        self.page.wait_for_url(self.server.public_url + "/")
         self.is_live()
 
     def go(self, path: str) -> None:
         """Open a page and wait until it is live."""
-        self.page.goto(self.server.url + path)
+        self.page.goto(self.server.public_url + path)
         self.is_live()
 
     def open(self, session_id: str) -> None:

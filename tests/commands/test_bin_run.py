@@ -83,8 +83,8 @@ def test_the_server_is_announced_when_it_answers_and_its_token_lets_scripts_in(
     printed = started.printed()
     token = (started.state / "api-token").read_text().strip()
 
-    assert f"running at http://127.0.0.1:{started.port}\n" in printed
-    assert re.search(rf"http://127\.0\.0\.1:{started.port}/login#token=\S{{40,}}", printed)
+    assert f"running at http://harness.localhost:{started.port}\n" in printed
+    assert re.search(rf"http://harness\.localhost:{started.port}/login#token=\S{{40,}}", printed)
     assert f"API token for scripts: {started.state}/api-token" in printed
     assert started.get("/health")[0] == 200
     assert started.get("/api/sessions")[0] == 401
@@ -178,7 +178,8 @@ def test_link_prints_a_link_that_logs_in(started: Started) -> None:
     secret = ended.stdout.strip().partition("#token=")[2]
     address = http.client.HTTPConnection("127.0.0.1", started.port, timeout=10)
     with contextlib.closing(address) as connection:
-        connection.request("GET", "/login")
+        public = f"harness.localhost:{started.port}"
+        connection.request("GET", "/login", headers={"Host": public})
         page = connection.getresponse()
         page.read()
         cookie = page.headers["Set-Cookie"].partition(";")[0]
@@ -187,10 +188,11 @@ def test_link_prints_a_link_that_logs_in(started: Started) -> None:
             "/login/link",
             body=urllib.parse.urlencode({"token": secret}),
             headers={
+                "Host": public,
                 "Content-Type": "application/x-www-form-urlencoded",
                 "Cookie": cookie,
                 "X-CSRFToken": cookie.partition("=")[2],
-                "Origin": f"http://127.0.0.1:{started.port}",
+                "Origin": f"http://{public}",
             },
         )
         assert connection.getresponse().status == 204

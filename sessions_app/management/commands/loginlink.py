@@ -13,7 +13,6 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from sessions_app.credentials import ApiToken, LoginLink
 
 TOKEN_NAME = "token file"  # noqa: S105  # the name of a token, not one
-_EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "[::]": "::1"}  # noqa: S104  # shown, not bound
 
 
 class Command(BaseCommand):
@@ -54,10 +53,7 @@ def first_user() -> User:
 
 def login_link(user: User) -> str:
     """Return an address that logs this user in; its fragment never reaches a server's log."""
-    host = _EVERY_ADDRESS.get(settings.HARNESS_HOST, settings.HARNESS_HOST)
-    if ":" in host and not host.startswith("["):
-        host = f"[{host}]"
-    return f"http://{host}:{settings.HARNESS_PORT}/login#token={LoginLink.issue(user)}"
+    return f"{settings.HARNESS_PUBLIC_URL}/login#token={LoginLink.issue(user)}"
 
 
 def write_token(user: User, path: Path) -> None:

@@ -59,7 +59,7 @@ class Command(BaseCommand):
         collect_static_files()
         link = login_link()
         self.stdout.write(f"{settings.HARNESS_HOST} {settings.HARNESS_PORT}")
-        self.stdout.write(f"Session harness is running at {address(link)}")
+        self.stdout.write(f"Session harness is running at {settings.HARNESS_PUBLIC_URL}")
         self.stdout.write(f"Open this link within {MINUTES} minutes: {link}")
         self.stdout.write(f"API token for scripts: {settings.HARNESS_STATE_DIR / 'api-token'}")
         self.stdout.write("Stop with Ctrl+C; programs go on running.")
@@ -79,7 +79,8 @@ class Command(BaseCommand):
             )
         link = login_link()
         self.stdout.write(
-            f"Session harness is running already (process {server.pid}) at {address(link)}"
+            f"Session harness is running already (process {server.pid}) at "
+            f"{settings.HARNESS_PUBLIC_URL}"
         )
         self.stdout.write(f"Open this link within {MINUTES} minutes: {link}")
 
@@ -89,11 +90,6 @@ def login_link() -> str:
     printed = StringIO()
     call_command("loginlink", write_token=True, stdout=printed)
     return printed.getvalue().strip()
-
-
-def address(link: str) -> str:
-    """Return the address of the server that a login link leads to."""
-    return link.partition("/login")[0]
 
 
 # Who is there already
