@@ -7,13 +7,17 @@ import uuid
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import redirect_to_login
 from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from dashboard.history import HistoryFilter
+from sessions_app.callers import caller_of
 from sessions_app.models import Session, SessionQuerySet
+from sessions_app.rights import Right
 
 RECENTLY_ENDED = 8
 ROWS_PER_PAGE = 50
@@ -21,7 +25,7 @@ ROWS_PER_PAGE = 50
 
 def _visible(request: HttpRequest) -> SessionQuerySet:
     """Return the sessions that this user may see, owners fetched along."""
-    return Session.objects.visible_to(request.user).select_related("owner")
+    return Session.objects.visible_to(caller_of(request)).select_related("owner")
 
 
 def _slots(alive: list[Session]) -> list[dict[str, Any]]:
@@ -59,8 +63,17 @@ def history(request: HttpRequest) -> HttpResponse:
     return render(request, "dashboard/history.html", context)
 
 
+@login_not_required
 @require_safe
 def session(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
-    """Show one session: its terminal while it runs, its last screen afterwards."""
+    """Show one session: its terminal while it runs, its last screen afterwards.
+
+    Who is not logged in may see what a link shows.
+    """
+    caller = caller_of(request)
+    if not caller.is_known:
+        return redirect_to_login(request.get_full_path())
     found = get_object_or_404(_visible(request), pk=session_id)
-    return render(request, "dashboard/session.html", {"session": found})
+    controls = caller.controls(found.owner_id, Right.INPUT)
+    context = {"session": found, "access": "control" if controls else "view"}
+    return render(request, "dashboard/session.html", context)

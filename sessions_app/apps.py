@@ -11,4 +11,9 @@ class SessionsConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect the receivers and register the system checks."""
+        from django.db.models.signals import post_migrate
+
         from sessions_app import checks, event_bridge  # noqa: F401
+        from sessions_app.rights import make_groups
+
+        post_migrate.connect(make_groups, sender=self)

@@ -13,6 +13,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error
 
 from sessions_app import lifecycle
+from sessions_app.callers import Caller, Credential
 from sessions_app.client_messages import (
     Acknowledge,
     BadMessage,
@@ -24,9 +25,15 @@ from sessions_app.client_messages import (
     parse,
 )
 from sessions_app.events import PROTOCOL_VERSION, CloseCode, ServerMessage
-from sessions_app.exceptions import ManagerUnavailable, SessionError, SessionNotFound
+from sessions_app.exceptions import (
+    ManagerUnavailable,
+    NotAllowed,
+    SessionError,
+    SessionNotFound,
+)
 from sessions_app.fanout import FanOut, get_fan_out
-from sessions_app.models import Session, SessionQuerySet
+from sessions_app.models import Session
+from sessions_app.rights import Right
 from sessions_app.session_manager import get_manager, to_wire
 from sessions_app.transport import SCOPE_KEY
 from sessions_app.viewer import Viewer
@@ -36,6 +43,8 @@ logger = logging.getLogger(__name__)
 MAX_MESSAGE_BYTES = 64 * 1024
 # Inputs that wait because their programs do not read; more are refused.
 MAX_WAITING_INPUTS = 64
+# How often it is asked whether the login still holds; before every input it is asked anyway.
+EXAMINE_SECONDS = 10
 # Ended sessions that the first message names besides all active ones.
 RECENT_SESSIONS = 100
 
@@ -43,7 +52,8 @@ RECENT_SESSIONS = 100
 class SessionConsumer(AsyncWebsocketConsumer):
     """Joins the group through the process's fan-out, sends the initial state, then streams.
 
-    The scope's `user` has been let in by `sessions_app.websocket_access`.
+    The scope's `caller` has been let in by `sessions_app.websocket_access`; its `credential` is
+    examined again before every input and every few seconds.
     """
 
     # No channel of its own: the fan-out is the process's one receiver of the group.
@@ -51,8 +61,9 @@ class SessionConsumer(AsyncWebsocketConsumer):
 
     viewer: Viewer | None = None
     fan_out: FanOut
-    _streaming: asyncio.Task[None] | None = None
+    _tasks: list[asyncio.Task[None]]
     _inputs: set[asyncio.Task[None]]
+    _examining: asyncio.Lock
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         """Handle one message without the thread hop by which Channels tidies up connections.
@@ -63,7 +74,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
 
     async def connect(self) -> None:
         """Accept, join, send the initial state and begin to stream."""
-        self._inputs = set()
+        self._inputs, self._tasks, self._examining = set(), [], asyncio.Lock()
         await self.accept()
         try:
             await lifecycle.ready()
@@ -72,12 +83,13 @@ class SessionConsumer(AsyncWebsocketConsumer):
             await self.close(CloseCode.SERVER_STOPPING)
             return
         self.viewer = Viewer(
-            self.fan_out, self._send_text, self._visible, self.scope.get(SCOPE_KEY)
+            self.fan_out, self._send_text, self.scope["caller"], self.scope.get(SCOPE_KEY)
         )
         self.fan_out.viewers.add(self.viewer)
         lifecycle.consumers.add(self)
         await self._send_initial_state()
-        self._streaming = asyncio.create_task(self._stream(), name="stream-to-viewer")
+        for work, name in ((self._stream(), "stream-to-viewer"), (self._look_again(), "rights")):
+            self._tasks.append(asyncio.create_task(work, name=name))
         query = parse_qs(self.scope["query_string"].decode("latin-1"))
         if query.get("subscribe") != ["none"]:
             await self.viewer.subscribe(None, {}, True)
@@ -85,7 +97,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
     async def disconnect(self, code: int) -> None:
         """Leave the fan-out."""
         lifecycle.consumers.discard(self)
-        for task in (*self._inputs, *filter(None, [self._streaming])):
+        for task in (*self._inputs, *self._tasks):
             task.cancel()
         if self.viewer is not None:
             self.fan_out.viewers.discard(self.viewer)
@@ -119,7 +131,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
             case Subscribe(sessions=sessions, positions=positions, output=output):
                 await self.viewer.subscribe(sessions, positions, output)
             case Resize(session_id=session_id, cols=cols, rows=rows):
-                await self._check_visible(session_id)
+                await self._check_rights(session_id)
                 await get_manager().resize(session_id, cols, rows)
                 await self._send_receipt(message_id)
             case Input():
@@ -139,9 +151,11 @@ class SessionConsumer(AsyncWebsocketConsumer):
         task.add_done_callback(self._inputs.discard)
 
     async def _type(self, message: Input, message_id: str | int | None) -> None:
-        if not self.viewer_knows(message.session_id):
-            await self._check_visible(message.session_id)
-        await get_manager().write(message.session_id, message.data)
+        # Whoever came first is through first, however long the question takes.
+        async with self._examining:
+            await self._check_rights(message.session_id)
+            typing = asyncio.create_task(get_manager().write(message.session_id, message.data))
+        await typing
         await self._send_receipt(message_id)
 
     async def _answer(self, work: Coroutine[Any, Any, None], message_id: str | int | None) -> None:
@@ -171,21 +185,21 @@ class SessionConsumer(AsyncWebsocketConsumer):
 
     async def _send_initial_state(self) -> None:
         sessions = await self.fan_out.log.run(self._initial_sessions)
-        user = self.scope["user"]
         await self._send_json(
             {
                 "type": ServerMessage.INITIAL_STATE,
                 "sessions": sessions,
                 "protocol": PROTOCOL_VERSION,
-                "user": user.get_username(),
-                "role": "admin" if user.is_superuser else "operator",
+                "user": self.caller.name,
+                "role": self.caller.role,
             }
         )
 
     def _initial_sessions(self) -> list[dict[str, Any]]:
-        rows = self._visible().select_related("owner").active_first()
-        active = self._visible().active().count()
-        return [to_wire(row) for row in rows[: active + RECENT_SESSIONS]]
+        visible = Session.objects.visible_to(self.caller)
+        rows = visible.select_related("owner").active_first()
+        active = visible.active().count()
+        return [to_wire(row, self.caller) for row in rows[: active + RECENT_SESSIONS]]
 
     async def _send_receipt(self, message_id: str | int | None) -> None:
         if message_id is not None:
@@ -207,16 +221,52 @@ class SessionConsumer(AsyncWebsocketConsumer):
     async def _send_text(self, text: str) -> None:
         await self.base_send({"type": "websocket.send", "text": text})
 
-    # Who may see what
+    # Rights
 
-    def _visible(self) -> SessionQuerySet:
-        return Session.objects.visible_to(self.scope["user"])
+    @property
+    def caller(self) -> Caller:
+        """Return who this is."""
+        caller: Caller = self.scope["caller"]
+        return caller
 
-    def viewer_knows(self, session_id: str) -> bool:
-        """Tell whether this client watches the session, and so may see it."""
-        return self.viewer is not None and self.viewer.watches(session_id)
+    async def _check_rights(self, session_id: str) -> None:
+        """Raise SessionNotFound or NotAllowed unless this client may type into the session now."""
+        still = await self.fan_out.log.run(self._examine)
+        if not still:
+            await self.close(CloseCode.LOGIN_ENDED)
+            raise NotAllowed("Your login has ended. Log in again to go on.")
+        await self.fan_out.log.run(self._check_control, session_id)
 
-    async def _check_visible(self, session_id: str) -> None:
-        rows = self._visible().filter(pk=session_id)
-        if not await self.fan_out.log.run(rows.exists):
+    def _examine(self) -> bool:
+        """Tell whether the client still is who it was, with the same rights."""
+        credential: Credential = self.scope["credential"]
+        by_now = credential.examine()
+        return by_now is not None and _standing(by_now) == _standing(self.caller)
+
+    def _check_control(self, session_id: str) -> None:
+        visible = Session.objects.visible_to(self.caller)
+        session = visible.filter(pk=session_id).only("owner_id").first()
+        if session is None:
             raise SessionNotFound("There is no such session.")
+        if not self.caller.controls(session.owner_id, Right.INPUT):
+            raise NotAllowed("You may look at this session, but not type into it.")
+
+    async def _look_again(self) -> None:
+        """Ask again and again whether the client may still see what it sees."""
+        assert self.viewer is not None  # noqa: S101  # set before the task was made
+        while True:
+            await asyncio.sleep(EXAMINE_SECONDS)
+            try:
+                still = await self.fan_out.log.run(self._examine)
+            except Error as error:
+                logger.warning("rights cannot be asked again: %s", error)
+                continue
+            if not still:
+                await self.close(CloseCode.LOGIN_ENDED)
+                return
+            self.viewer.look_again()
+
+
+def _standing(caller: Caller) -> tuple[Any, ...]:
+    """Return what must stay as it is for a stream to go on."""
+    return caller.user.pk, caller.rights, caller.shared

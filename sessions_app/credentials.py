@@ -1,4 +1,4 @@
-"""Proofs of who somebody is: one-time login links, tokens of scripts, tokens of sessions.
+"""Proofs: one-time login links, tokens of scripts, links that show a session, session tokens.
 
 Only hashes are stored. Every secret carries 32 random bytes, so an unsalted SHA-256 cannot be
 guessed back.
@@ -6,20 +6,26 @@ guessed back.
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import timedelta
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.signing import Signer
-from django.db import DatabaseError, models
+from django.db import DatabaseError, models, transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from sessions_app.database_locks import waiting_at_most
+from sessions_app.rights import ALL_RIGHTS, Right, with_implied
 
 LOGIN_LINK_LIFE = timedelta(minutes=10)
-API_TOKEN_PREFIX = "hrn_"  # noqa: S105  # recognisable by scanners for leaked secrets
+# Recognisable by scanners for leaked secrets.
+API_TOKEN_PREFIX = "hrn_"  # noqa: S105
+SHARE_PREFIX = "hrs_"
 
 
 def digest(secret: str) -> str:
@@ -61,13 +67,20 @@ class LoginLink(models.Model):
         return link.user if link.user.is_active else None
 
 
+def all_rights() -> list[str]:
+    """Return what a token without limits has."""
+    return sorted(ALL_RIGHTS)
+
+
 class ApiToken(models.Model):
-    """Lets scripts in as a user, through `Authorization: Bearer`."""
+    """Lets scripts in as a user, through `Authorization: Bearer`, with at most these `scopes`."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
     name = models.CharField(max_length=100)
     token_hash = models.CharField(max_length=64, unique=True)
+    scopes = models.JSONField(default=all_rights, help_text="Rights of the user that it has.")
     created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="Never, if empty.")
     last_used_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -76,26 +89,101 @@ class ApiToken(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def rights(self) -> frozenset[Right]:
+        """Return the rights that it does not take away."""
+        return with_implied(right for right in Right if right in self.scopes)
+
     @classmethod
-    def issue(cls, user: User, name: str) -> str:
+    def issue(
+        cls,
+        user: User,
+        name: str,
+        *,
+        scopes: Collection[Right] = ALL_RIGHTS,
+        life: timedelta | None = None,
+    ) -> str:
         """Return a new secret; an older token of this user and name is withdrawn."""
-        cls.objects.filter(user=user, name=name).delete()
         secret = API_TOKEN_PREFIX + secrets.token_urlsafe(32)
-        cls.objects.create(user=user, name=name, token_hash=digest(secret))
+        with transaction.atomic():
+            cls.objects.filter(user=user, name=name).delete()
+            cls.objects.create(
+                user=user,
+                name=name,
+                token_hash=digest(secret),
+                scopes=sorted(scopes),
+                expires_at=timezone.now() + life if life else None,
+            )
         return secret
 
     @classmethod
-    def user_of(cls, secret: str) -> User | None:
-        """Return whose token it is, or None; notes the use, at most once a minute."""
-        token = cls.objects.filter(token_hash=digest(secret)).select_related("user").first()
-        if token is None or not token.user.is_active:
-            return None
+    def find(cls, secret: str) -> "ApiToken | None":
+        """Return the token if it and its user are good; notes the use, at most once a minute."""
         now = timezone.now()
+        good = Q(expires_at=None) | Q(expires_at__gt=now)
+        token = (
+            cls.objects.filter(good, token_hash=digest(secret), user__is_active=True)
+            .select_related("user")
+            .first()
+        )
+        if token is None:
+            return None
         if token.last_used_at is None or now - token.last_used_at > timedelta(minutes=1):
             # A database that is locked or full must not keep anybody from looking.
             with suppress(DatabaseError), waiting_at_most(0):
                 cls.objects.filter(pk=token.pk).update(last_used_at=now)
-        return token.user
+        return token
+
+
+class ShareLink(models.Model):
+    """Shows one session to whoever has the link, until it expires or is withdrawn."""
+
+    session = models.ForeignKey(
+        "sessions_app.Session", on_delete=models.CASCADE, related_name="share_links"
+    )
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    token_hash = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"by {self.created_by}, until {self.expires_at:%Y-%m-%d %H:%M}"
+
+    @classmethod
+    def issue(cls, session_id: UUID, user_id: int, life: timedelta) -> tuple["ShareLink", str]:
+        """Return a new link and its secret; links that have expired are swept away."""
+        now = timezone.now()
+        cls.objects.filter(expires_at__lte=now).delete()
+        secret = SHARE_PREFIX + secrets.token_urlsafe(32)
+        link = cls.objects.create(
+            session_id=session_id,
+            created_by_id=user_id,
+            token_hash=digest(secret),
+            created_at=now,
+            expires_at=now + life,
+        )
+        return link, secret
+
+    @classmethod
+    def good(cls) -> "models.QuerySet[ShareLink]":
+        """Return the links that have not expired."""
+        return cls.objects.filter(expires_at__gt=timezone.now())
+
+    @classmethod
+    def find(cls, secret: str) -> "ShareLink | None":
+        """Return the link that has this secret, if it is good; notes the use."""
+        link = cls.good().filter(token_hash=digest(secret)).first()
+        if link is not None:
+            cls.objects.filter(pk=link.pk).update(last_used_at=timezone.now())
+        return link
+
+    @classmethod
+    def sessions_of(cls, keys: Collection[int]) -> frozenset[UUID]:
+        """Return the sessions that these links show by now."""
+        if not keys:
+            return frozenset()
+        return frozenset(cls.good().filter(pk__in=keys).values_list("session_id", flat=True))
 
 
 def session_token(session_id: str, epoch: str) -> str:

@@ -39,7 +39,13 @@ def to_message(event: Announcement) -> dict[str, Any]:
             "text": orjson.dumps(event.to_wire()).decode(),
             "last": event.type in LAST,
         }
-    return {"type": "session.changed", "session": event.session_id, "forgotten": event.forgotten}
+    return {
+        "type": "session.changed",
+        "session": event.session_id,
+        "forgotten": event.forgotten,
+        "owner": event.owner_id,
+        "team": event.team,
+    }
 
 
 @receiver(session_event)

@@ -165,10 +165,15 @@ class OutputEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class SessionChanged:
-    """Clients have to be told without a SessionEvent: accepted, renamed, stalled or forgotten."""
+    """Clients have to be told without a SessionEvent: accepted, renamed, stalled or forgotten.
+
+    Of one that is forgotten, `owner_id` and `team` tell who could see it.
+    """
 
     session_id: str
     forgotten: bool = False
+    owner_id: int | None = None
+    team: bool = False
 
 
 Announcement = LifecycleEvent | OutputEvent | SessionChanged

@@ -26,6 +26,12 @@ class SessionNotFound(SessionError):
     code = "not-found"
 
 
+class NotAllowed(SessionError):
+    """The caller may see it, but not do that."""
+
+    code = "not-allowed"
+
+
 class SessionNotRunning(SessionError):
     """The session has ended or has not begun, so its terminal cannot be used."""
 

@@ -64,8 +64,11 @@ class Watcher(Protocol):
     def discover(self, session_id: str) -> None:
         """There may be a session that this viewer does not know yet."""
 
-    def changed(self, session_id: str, *, forgotten: bool) -> None:
+    def changed(self, session_id: str) -> None:
         """The session's row changed without an event."""
+
+    def forgotten(self, session_id: str, owner_id: int | None, *, team: bool) -> None:
+        """The session is gone; it was this user's, and shown to the team or not."""
 
 
 class Tail:
@@ -187,7 +190,10 @@ class FanOut:
         tail = self._tails.get(session_id)
         if message["type"] == "session.changed":
             for watcher in list(self.viewers):
-                watcher.changed(session_id, forgotten=message["forgotten"])
+                if message["forgotten"]:
+                    watcher.forgotten(session_id, message["owner"], team=message["team"])
+                else:
+                    watcher.changed(session_id)
             return
         if message["type"] == "session.event" and message["seq"] == 1:
             self._offer([session_id])

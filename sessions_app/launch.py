@@ -56,6 +56,7 @@ class LaunchRequest:
     environment: dict[str, str] = field(default_factory=dict)
     queue: bool = False
     owner_id: int | None = None
+    team: bool = False
     idempotency_key: str | None = None
 
 

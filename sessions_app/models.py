@@ -7,14 +7,15 @@ reads. Who may see what is asked in one place, `SessionQuerySet.visible_to`.
 import shlex
 import uuid
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Case, IntegerField, Q, Value, When
 from django.utils import timezone
 
-from sessions_app.credentials import ApiToken, LoginLink
+from sessions_app.callers import Caller
+from sessions_app.credentials import ApiToken, LoginLink, ShareLink
 from sessions_app.events import (
     ACTIVE,
     ALIVE,
@@ -26,17 +27,18 @@ from sessions_app.events import (
     Status,
     iso,
 )
-
-if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from sessions_app.login_attempts import LoginAttempt
+from sessions_app.rights import CODENAMES, Right
 
 __all__ = [
     "ApiToken",
+    "LoginAttempt",
     "LoginLink",
     "OutputSegment",
     "ScreenSnapshot",
     "Session",
     "SessionEvent",
+    "ShareLink",
 ]
 
 
@@ -48,9 +50,14 @@ def new_epoch() -> str:
 class SessionQuerySet(models.QuerySet["Session"]):
     """The vocabulary of questions about sessions."""
 
-    def visible_to(self, user: "AbstractBaseUser | AnonymousUser") -> "SessionQuerySet":
-        """Keep what this user may see: everything once logged in, else nothing."""
-        return self.all() if user.is_authenticated and user.is_active else self.none()
+    def visible_to(self, caller: Caller) -> "SessionQuerySet":
+        """Keep what the caller may see: its own, the team's, what is shared; admins everything."""
+        if caller.may(Right.ADMIN):
+            return self.all()
+        seen = Q(pk__in=caller.shared)
+        if caller.may(Right.VIEW):
+            seen |= Q(owner=caller.user.pk) | Q(team=True)
+        return self.filter(seen)
 
     def active(self) -> "SessionQuerySet":
         """Keep what is queued or runs."""
@@ -108,6 +115,7 @@ class Session(models.Model):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True
     )
+    team = models.BooleanField(default=False, help_text="Shown to every user.")
     command = models.JSONField(help_text="The program and its arguments, a list.")
     command_line = models.TextField(help_text="The command as one types it into a shell.")
     working_dir = models.TextField()
@@ -139,6 +147,11 @@ class Session(models.Model):
 
     class Meta:
         ordering = ("-created_at", "-id")
+        permissions = (
+            (CODENAMES[Right.INPUT], "Can type into own sessions"),
+            (CODENAMES[Right.START], "Can start and end own sessions"),
+            (CODENAMES[Right.ADMIN], "Can do everything with everybody's sessions"),
+        )
         constraints = (
             models.UniqueConstraint(
                 fields=["host", "slot"],
@@ -195,6 +208,7 @@ class Session(models.Model):
             "slot": self.slot,
             "host": self.host,
             "owner": self.owner.get_username() if self.owner else None,
+            "team": self.team,
             "workingDir": self.working_dir,
             "currentCommand": self.command_line,
             "pid": self.pid,

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from sessions_app import event_log, program, recovery, session_rows
+from sessions_app.callers import Caller
 from sessions_app.events import (
     MAX_SIZE,
     MIN_SIZE,
@@ -32,6 +33,7 @@ from sessions_app.holders import Holders, ProcessHolders
 from sessions_app.launch import LaunchRequest, check_launch
 from sessions_app.live_session import LiveSession
 from sessions_app.models import Session
+from sessions_app.rights import Right
 from sessions_app.screen import Screen
 from sessions_app.screen_state import ScreenState, screen_state
 from sessions_app.session_runs import SessionRuns
@@ -272,15 +274,22 @@ class PersistentSessionManager:
         screen.feed(bytes(kept.data))
         return screen_state(screen, kept.offset)
 
-    async def rename(self, session_id: str, name: str) -> None:
-        """Give the session another name; the empty one takes the name away."""
-        await self._runs.log.run(session_rows.rename, session_id, name)
+    async def change(self, session_id: str, **changes: Any) -> None:
+        """Change `name` (the empty one takes the name away) or `team`."""
+        await self._runs.log.run(session_rows.change, session_id, **changes)
         await self._runs.announce(SessionChanged(session_id=session_id))
 
     async def forget(self, session_id: str) -> None:
         """Delete an ended session and its log; raises SessionStillActive."""
-        await self._runs.log.run(session_rows.forget, session_id)
-        await self._runs.announce(SessionChanged(session_id=session_id, forgotten=True))
+        session = await self._runs.log.run(session_rows.forget, session_id)
+        await self._runs.announce(
+            SessionChanged(
+                session_id=session_id,
+                forgotten=True,
+                owner_id=session.owner_id,
+                team=session.team,
+            )
+        )
 
     async def _live_session(self, session_id: str) -> LiveSession:
         live = self._runs.live.get(session_id)
@@ -308,10 +317,18 @@ def get_manager() -> PersistentSessionManager:
     return _manager
 
 
-def to_wire(session: Session) -> dict[str, Any]:
-    """Return a session as clients read it: its row, and what only its manager knows."""
+def to_wire(session: Session, caller: Caller) -> dict[str, Any]:
+    """Return a session as this caller reads it: its row, and what only its manager knows.
+
+    `access` is "control" for who may type into it and end it, else "view".
+    """
     stalled = _manager.stalled(str(session.pk)) if _manager else None
-    return {**session.to_wire(), "stalled": stalled}
+    controls = caller.controls(session.owner_id, Right.INPUT)
+    return {
+        **session.to_wire(),
+        "stalled": stalled,
+        "access": "control" if controls else "view",
+    }
 
 
 def call_manager(verb: Callable[[PersistentSessionManager], Coroutine[Any, Any, T]]) -> T:

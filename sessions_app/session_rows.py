@@ -54,6 +54,7 @@ def accept(request: LaunchRequest, host: str, slots: int) -> tuple[Session, bool
             host=host,
             slot=slot,
             owner_id=request.owner_id,
+            team=request.team,
             working_dir=request.working_dir,
             environment=request.environment,
             cols=request.cols,
@@ -142,18 +143,19 @@ def how_it_ended(
     return EventType.FAILED, {"error": error, "signal": name}, {"error": error}
 
 
-def rename(session_id: str, name: str) -> None:
-    """Change the name; raises SessionNotFound."""
-    if Session.objects.filter(pk=session_id).update(name=name) != 1:
+def change(session_id: str, **changes: Any) -> None:
+    """Change `name` or `team`; raises SessionNotFound."""
+    if changes and Session.objects.filter(pk=session_id).update(**changes) != 1:
         raise SessionNotFound("There is no such session.")
 
 
-def forget(session_id: str) -> None:
-    """Delete an ended session with its events and output."""
+def forget(session_id: str) -> Session:
+    """Delete an ended session with its events and output; return what it was."""
     with transaction.atomic():
-        get(session_id)
+        session = get(session_id)
         if not Session.objects.ended().filter(pk=session_id).delete()[0]:
             raise SessionStillActive("The session is still active. End it first.")
+    return session
 
 
 def forgettable(days: int) -> list[str]:

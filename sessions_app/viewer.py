@@ -9,11 +9,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 import orjson
 from django.utils import timezone
 
 from sessions_app import event_log
+from sessions_app.callers import Caller
 from sessions_app.events import (
     LAST,
     EventType,
@@ -75,14 +77,14 @@ class Viewer:
         self,
         fan_out: FanOut,
         send: Callable[[str], Awaitable[None]],
-        visible: Callable[[], Any],
+        caller: Caller,
         unsent: Callable[[], int] | None,
     ) -> None:
+        self.caller = caller
         self.everything = False
         self._everything_output = True
         self._fan_out = fan_out
         self._send = send
-        self._visible = visible
         self._unsent = unsent
         self._cursors: dict[str, Cursor] = {}
         self._dirty: dict[str, None] = {}
@@ -104,10 +106,16 @@ class Viewer:
         if session_id not in self._cursors and session_id not in self._finished:
             self._notice(session_id, None)
 
-    def changed(self, session_id: str, *, forgotten: bool) -> None:
-        """Tell the client that the session's row is new, another, or gone."""
+    def changed(self, session_id: str) -> None:
+        """Tell the client that the session's row is new or another."""
         if self.everything or session_id in self._cursors:
-            self._notice(session_id, forgotten)
+            self._notice(session_id, False)
+
+    def forgotten(self, session_id: str, owner_id: int | None, *, team: bool) -> None:
+        """Tell the client that the session is gone, if it could be seen."""
+        seen = self.caller.sees(UUID(session_id), owner_id, team=team)
+        if session_id in self._cursors or (self.everything and seen):
+            self._notice(session_id, True)
 
     def _notice(self, session_id: str, forgotten: bool | None) -> None:
         if (session_id, forgotten) not in self._notices:
@@ -146,6 +154,11 @@ class Viewer:
             cursor.acked = min(max(cursor.acked or 0, offset), cursor.offset)
             self.wake(session_id)
 
+    def look_again(self) -> None:
+        """Find out which of the watched sessions may still be seen."""
+        for session_id in self._cursors:
+            self._notice(session_id, None)
+
     def watches(self, session_id: str) -> bool:
         """Tell whether the session is among those that are streamed."""
         return session_id in self._cursors
@@ -156,7 +169,7 @@ class Viewer:
             self._drop(session_id)
 
     def _rows(self, sessions: list[str] | None) -> list[Session]:
-        rows = self._visible().select_related("owner")
+        rows = Session.objects.visible_to(self.caller).select_related("owner")
         return list(rows.active() if sessions is None else rows.filter(pk__in=sessions))
 
     def _drop(self, session_id: str) -> None:
@@ -202,14 +215,16 @@ class Viewer:
                         self._dirty[session_id] = None
 
     async def _tell_notice(self, session_id: str, forgotten: bool | None) -> None:
-        if forgotten:
+        rows = [] if forgotten else await self._fan_out.log.run(self._rows, [session_id])
+        if forgotten or (not rows and session_id in self._cursors):
+            # Gone, or not shown to this client any more.
             self._drop(session_id)
             await self._send_json({"type": ServerMessage.FORGOTTEN, "sessionId": session_id})
-            return
-        rows = await self._fan_out.log.run(self._rows, [session_id])
         for row in rows:
             if forgotten is not None:
-                await self._send_json({"type": ServerMessage.UPDATED, "session": to_wire(row)})
+                await self._send_json(
+                    {"type": ServerMessage.UPDATED, "session": to_wire(row, self.caller)}
+                )
             async with self._subscribing:
                 if self.everything and self._is_news(row):
                     start = Position(seq=0, offset=0)

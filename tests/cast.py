@@ -1,17 +1,27 @@
 """Who and what the tests play with: users, clients that are logged in, sessions with a log."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import zstandard
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.utils import timezone
 
+from sessions_app.callers import Caller
 from sessions_app.credentials import ApiToken
 from sessions_app.event_log import SEGMENT_SIZE
 from sessions_app.events import Status
 from sessions_app.models import OutputSegment, Session
+from sessions_app.rights import Role, rights_of
+
+
+def with_role(name: str, role: Role) -> User:
+    """Store a user who has this role."""
+    user = User.objects.create_user(name)
+    user.groups.add(Group.objects.get(name=role))
+    return user
 
 
 def scripted(user: User | None) -> Client:
@@ -19,6 +29,26 @@ def scripted(user: User | None) -> Client:
     if user is None:
         return Client()
     return Client(headers={"Authorization": f"Bearer {ApiToken.issue(user, 'test')}"})
+
+
+@dataclass(frozen=True)
+class Known:
+    """A credential that is good for as long as the user is."""
+
+    user_id: int
+
+    def examine(self) -> Caller | None:
+        """Return the user as it is by now."""
+        user = User.objects.filter(pk=self.user_id, is_active=True).first()
+        return Caller(user=user, rights=rights_of(user), via="test") if user else None
+
+
+def let_in(user: User) -> dict[str, Any]:
+    """Return what a websocket's scope has once this user is let in."""
+    return {
+        "credential": Known(user.pk),
+        "caller": Caller(user=user, rights=rights_of(user), via="test"),
+    }
 
 
 def browsing(user: User, *, csrf: bool = False) -> Client:
@@ -29,7 +59,8 @@ def browsing(user: User, *, csrf: bool = False) -> Client:
 
 
 def make_session(**changes: Any) -> Session:
-    """Store a session, by default one of `bash` that runs in slot 1."""
+    """Store a session, by default one of `bash` in slot 1, alice's if there is an alice."""
+    changes.setdefault("owner", User.objects.filter(username="alice").first())
     session = Session(
         **{
             "status": Status.RUNNING,

@@ -1,31 +1,37 @@
-"""The cast: alice owns, bob is a stranger, carol is staff; and a manager without programs."""
+"""The cast: alice owns, bob is a stranger, carol administers, vera views; and a manager."""
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.cache import cache
 from django.test import Client
 
 from sessions_app import session_manager
-from tests.cast import scripted
+from sessions_app.rights import Role
+from tests.cast import scripted, with_role
 from tests.fake_manager import FakeManager
 
 
 @pytest.fixture
 def alice(db: None) -> User:
-    """An ordinary user."""
-    return User.objects.create_user("alice")
+    """An operator, who owns what the tests make."""
+    return with_role("alice", Role.OPERATOR)
 
 
 @pytest.fixture
 def bob(db: None) -> User:
-    """Another ordinary user."""
-    return User.objects.create_user("bob")
+    """Another operator."""
+    return with_role("bob", Role.OPERATOR)
 
 
 @pytest.fixture
 def carol(db: None) -> User:
     """A user who may do everything in the administration."""
     return User.objects.create_superuser("carol", password="correct horse")
+
+
+@pytest.fixture
+def vera(db: None) -> User:
+    """One who only looks."""
+    return with_role("vera", Role.VIEWER)
 
 
 @pytest.fixture
@@ -41,9 +47,3 @@ def fake_manager(db: None, monkeypatch: pytest.MonkeyPatch) -> FakeManager:
     monkeypatch.setattr(session_manager, "call_manager", fake.call)
     monkeypatch.setattr(session_manager, "get_manager", lambda: fake)
     return fake
-
-
-@pytest.fixture(autouse=True)
-def _no_attempts_counted() -> None:
-    """Forget the login attempts of earlier tests."""
-    cache.clear()

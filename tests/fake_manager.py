@@ -83,9 +83,9 @@ class FakeManager:
         self.calls.append(("recover",))
         return Report(adopted=["4711"])
 
-    async def rename(self, session_id: str, name: str) -> None:
-        """Store the name."""
-        await sync_to_async(session_rows.rename)(session_id, name)
+    async def change(self, session_id: str, **changes: Any) -> None:
+        """Store what changes."""
+        await sync_to_async(session_rows.change)(session_id, **changes)
 
     async def forget(self, session_id: str) -> None:
         """Delete the row."""

@@ -32,8 +32,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     )
     if mounted.returncode:
         pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run([program("umount"), "--lazy", str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run([program("umount"), "--lazy", str(folder)], check=True)
 
 
 @contextmanager

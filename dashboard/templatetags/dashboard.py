@@ -7,7 +7,7 @@ from typing import Any
 
 from django import template
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.http import HttpRequest
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html
@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 
 from dashboard.history import STATUS_LABELS
 from dashboard.waiting import waiting_summary
+from sessions_app.callers import caller_of
 from sessions_app.events import Status, iso
 from sessions_app.models import Session
 
@@ -97,9 +98,10 @@ def icon(name: str) -> SafeString:
 
 
 @register.simple_tag
-def waiting_count(user: AbstractBaseUser | AnonymousUser) -> int:
+def waiting_count(request: HttpRequest) -> int:
     """Return how many sessions wait for an answer."""
-    return Session.objects.visible_to(user).filter(status=Status.WAITING_CHECKPOINT).count()
+    visible = Session.objects.visible_to(caller_of(request))
+    return visible.filter(status=Status.WAITING_CHECKPOINT).count()
 
 
 @register.simple_tag
@@ -114,9 +116,9 @@ def page_facts() -> dict[str, Any]:
 
 
 @register.simple_tag
-def recent_launches(user: AbstractBaseUser | AnonymousUser) -> dict[str, list[str]]:
+def recent_launches(request: HttpRequest) -> dict[str, list[str]]:
     """Return the commands and folders of the latest sessions, newest first, each once."""
-    sessions = Session.objects.visible_to(user).order_by("-created_at")
+    sessions = Session.objects.visible_to(caller_of(request)).order_by("-created_at")
     latest = sessions.values_list("command_line", "working_dir")[:REMEMBERED_SESSIONS]
     commands = list(dict.fromkeys(command for command, _ in latest))
     folders = list(dict.fromkeys(working_dir for _, working_dir in latest))

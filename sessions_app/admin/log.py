@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from sessions_app.admin.read_only import ReadOnlyAdmin
+from sessions_app.callers import caller_of
 from sessions_app.models import OutputSegment, Session, SessionEvent
 
 
@@ -19,7 +20,7 @@ class LogAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Keep what belongs to sessions that this user may see."""
-        visible = Session.objects.visible_to(request.user)
+        visible = Session.objects.visible_to(caller_of(request))
         return super().get_queryset(request).filter(session__in=visible)
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:

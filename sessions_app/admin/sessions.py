@@ -17,10 +17,12 @@ from django.utils.safestring import SafeString
 
 from sessions_app import event_log, session_manager
 from sessions_app.admin.read_only import Base, ReadOnlyAdmin
+from sessions_app.callers import caller_of
 from sessions_app.events import ACTIVE, ENDED
-from sessions_app.exceptions import SessionError
+from sessions_app.exceptions import NotAllowed, SessionError
 from sessions_app.models import Session
 from sessions_app.plain_text import plain_text
+from sessions_app.rights import Right
 
 TRANSCRIPT_BYTES = 200 * 1024
 SHOWN_EVENTS = 200
@@ -82,7 +84,7 @@ class SessionAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Keep what this user may see."""
-        return super().get_queryset(request).visible_to(request.user)  # type: ignore[attr-defined, no-any-return]  # the model's own QuerySet
+        return super().get_queryset(request).visible_to(caller_of(request))  # type: ignore[attr-defined, no-any-return]  # the model's own QuerySet
 
     # What is shown
 
@@ -158,6 +160,7 @@ class SessionAdmin(ReadOnlyAdmin):
         for session in queryset.filter(status__in=ACTIVE):
             key = str(session.pk)
             try:
+                self._check_control(request, session)
                 session_manager.call_manager(lambda manager, key=key: manager.end(key, by=by))  # type: ignore[misc]  # the key of this turn
             except SessionError as error:
                 self.message_user(request, f"{session}: {error}", messages.ERROR)
@@ -166,13 +169,19 @@ class SessionAdmin(ReadOnlyAdmin):
         self.message_user(request, f"{ended} asked to end.", messages.SUCCESS)
 
     def has_end_permission(self, request: HttpRequest) -> bool:
-        """Tell whether this user may end sessions: who may change them, as Django has it."""
-        return request.user.has_perm("sessions_app.change_session")
+        """Tell whether this user may end any session at all."""
+        return caller_of(request).may(Right.START)
+
+    def _check_control(self, request: HttpRequest, session: Session) -> None:
+        if not caller_of(request).controls(session.owner_id, Right.START):
+            raise NotAllowed("The session is somebody else's.")
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Only ended ones can be forgotten."""
-        ended = not isinstance(obj, Session) or not obj.is_active
-        return ended and request.user.has_perm("sessions_app.delete_session")
+        """Only ended ones can be forgotten, by their owners and administrators."""
+        caller = caller_of(request)
+        if not isinstance(obj, Session):
+            return caller.may(Right.START)
+        return not obj.is_active and caller.controls(obj.owner_id, Right.START)
 
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
@@ -195,6 +204,7 @@ class SessionAdmin(ReadOnlyAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Session) -> None:
         """Forget it through the manager, and note who did."""
+        self._check_control(request, obj)
         session_manager.call_manager(lambda manager: manager.forget(str(obj.pk)))
         super().log_deletions(request, [obj])  # type: ignore[arg-type]  # any iterable does
 
@@ -226,7 +236,7 @@ class SessionAdmin(ReadOnlyAdmin):
 
     def recovery_view(self, request: HttpRequest) -> HttpResponse:
         """Show what was found of earlier sessions, and what became of it; a POST looks again."""
-        if not self.has_view_permission(request):
+        if not caller_of(request).may(Right.ADMIN):
             raise PermissionDenied
         if request.method == "POST":
             return self._recover_now(request)
@@ -236,12 +246,9 @@ class SessionAdmin(ReadOnlyAdmin):
             context |= {"health": health, "rows": _recovery_rows(health["recovery"])}
         except SessionError as error:
             context["trouble"] = str(error)
-        context["may_recover"] = self.has_end_permission(request)
         return TemplateResponse(request, "admin/sessions_app/session/recovery.html", context)
 
     def _recover_now(self, request: HttpRequest) -> HttpResponse:
-        if not self.has_end_permission(request):
-            raise PermissionDenied
         try:
             report = session_manager.call_manager(lambda manager: manager.recover())
         except (SessionError, DatabaseError) as error:

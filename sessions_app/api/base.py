@@ -16,13 +16,22 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from sessions_app import session_manager
 from sessions_app.api.fields import WireSerializer
 from sessions_app.api.serializers import ErrorSerializer
-from sessions_app.exceptions import SessionNotFound
-from sessions_app.models import Session
+from sessions_app.callers import Caller
+from sessions_app.exceptions import NotAllowed, SessionNotFound
+from sessions_app.models import Session, SessionQuerySet
+from sessions_app.rights import Right
 
 S = TypeVar("S", bound=WireSerializer)
 
+_REFUSALS = {
+    Right.VIEW: "Your role or token does not allow to look at sessions.",
+    Right.INPUT: "You may look at this session, but not type into it.",
+    Right.START: "Your role or token does not allow that, or the session is somebody else's.",
+    Right.ADMIN: "Only an administrator may do that.",
+}
 _MEANINGS = {
     400: "The input cannot be used; `fields` says why.",
     401: "No login.",
@@ -89,13 +98,37 @@ class ApiView(APIView):
         response.headers.setdefault("Cache-Control", "no-store")
         return super().finalize_response(request, response, *args, **kwargs)
 
-    def session(self, request: Request, session_id: UUID) -> Session:
-        """Return the session, if the caller may see it."""
-        visible = Session.objects.visible_to(request.user).select_related("owner")
-        session = visible.filter(pk=session_id).first()
+    def session(self, request: Request, session_id: UUID, right: Right | None = None) -> Session:
+        """Return the session, if the caller may see it and, with `right`, do that with it."""
+        visible = self.visible(request).filter(pk=session_id)
+        session = visible.first()
         if session is None:
             raise SessionNotFound("There is no such session, or you may not see it.")
+        if right and not self.caller(request).controls(session.owner_id, right):
+            raise NotAllowed(_REFUSALS[right])
         return session
+
+    def describe(self, request: Request, session_id: UUID) -> dict[str, Any]:
+        """Return the session as this caller reads it."""
+        return self.wire(request, self.session(request, session_id))
+
+    def wire(self, request: Request, session: Session) -> dict[str, Any]:
+        """Return this session so."""
+        return session_manager.to_wire(session, self.caller(request))
+
+    def visible(self, request: Request) -> SessionQuerySet:
+        """Return the sessions that the caller may see, owners fetched along."""
+        return Session.objects.visible_to(self.caller(request)).select_related("owner")
+
+    def caller(self, request: Request) -> Caller:
+        """Return who asks."""
+        assert isinstance(request.auth, Caller)  # noqa: S101  # IsCaller has seen to it
+        return request.auth
+
+    def require(self, request: Request, right: Right) -> None:
+        """Refuse who has not this right at all."""
+        if not self.caller(request).may(right):
+            raise NotAllowed(_REFUSALS[right])
 
 
 def validated(serializer: type[WireSerializer], data: Any) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from drf_spectacular.utils import (
     extend_schema,
 )
 from rest_framework import serializers, status
-from rest_framework.authentication import SessionAuthentication
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,11 +17,12 @@ from sessions_app import session_manager
 from sessions_app.api import serializers as wire
 from sessions_app.api.authentication import (
     BearerAuthentication,
-    IsUserOrSession,
+    BrowserAuthentication,
     SessionTokenAuthentication,
 )
 from sessions_app.api.base import ApiView, answers
 from sessions_app.api.fields import Fields, Text, WireSerializer
+from sessions_app.rights import Right
 
 MAX_ITEMS = 50
 MAX_LENGTH = 10_000
@@ -121,9 +121,8 @@ class CheckpointView(ApiView):
     authentication_classes = (
         SessionTokenAuthentication,
         BearerAuthentication,
-        SessionAuthentication,
+        BrowserAuthentication,
     )
-    permission_classes = (IsUserOrSession,)
 
     @extend_schema(
         operation_id="session_checkpoint",
@@ -149,8 +148,8 @@ class CheckpointView(ApiView):
     )
     def post(self, request: Request, session_id: UUID) -> Response:
         """Note the checkpoint and return its event."""
-        if request.auth != session_id:
-            self.session(request, session_id)
+        if self.caller(request).speaks_for != session_id:
+            self.session(request, session_id, Right.INPUT)
         checkpoint = validated_checkpoint(request.data)
         event = session_manager.call_manager(
             lambda manager: manager.report_checkpoint(str(session_id), checkpoint)

@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from sessions_app.api import serializers as wire
 from sessions_app.api.base import ApiView, answers, validated
+from sessions_app.rights import Right
 
 MOST = 50
 
@@ -57,5 +58,6 @@ class DirectoriesView(ApiView):
     )
     def get(self, request: Request) -> Response:
         """Return the folders whose paths begin with what was typed."""
+        self.require(request, Right.START)
         path = validated(wire.DirectoriesQuery, request.query_params)["path"]
         return Response({"path": path, "directories": directories_under(path)})

@@ -15,6 +15,7 @@ from sessions_app import exceptions as domain
 
 _STATUSES: Mapping[type[domain.SessionError], int] = {
     domain.InvalidRequest: status.HTTP_400_BAD_REQUEST,
+    domain.NotAllowed: status.HTTP_403_FORBIDDEN,
     domain.SessionNotFound: status.HTTP_404_NOT_FOUND,
     domain.SessionNotRunning: status.HTTP_409_CONFLICT,
     domain.SessionStillActive: status.HTTP_409_CONFLICT,

@@ -50,12 +50,20 @@ class StartSerializer(Wire):
         help_text="Variables on top of the ones that every program gets.",
     )
     queue = Flag(default=False, help_text="Wait for a free slot instead of answering 409.")
+    team = Flag(default=False, help_text="Show it to every user.")
 
 
-class RenameSerializer(Wire):
-    """The new name; the empty one, or null, takes the name away."""
+class ChangeSerializer(Wire):
+    """What to change: the empty name, or null, takes the name away."""
 
-    name = Text(allow_blank=True, allow_null=True, max_length=MAX_NAME)
+    name = Text(required=False, allow_blank=True, allow_null=True, max_length=MAX_NAME)
+    team = Flag(required=False, help_text="Whether every user may see it.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse a request that changes nothing."""
+        if not attrs:
+            raise ValidationError("Send name or team.")
+        return attrs
 
 
 class InputSerializer(Wire):
@@ -190,6 +198,10 @@ class SessionSerializer(Wire):
     slot = serializers.IntegerField(allow_null=True)
     host = serializers.CharField()
     owner = serializers.CharField(allow_null=True)
+    team = serializers.BooleanField(help_text="Whether every user may see it.")
+    access = serializers.ChoiceField(
+        ["view", "control"], help_text="What the caller may do: look, or type into it as well."
+    )
     working_dir = serializers.CharField()
     current_command = serializers.CharField()
     pid = serializers.IntegerField(allow_null=True)

@@ -9,6 +9,7 @@ from sessions_app.api.directories import DirectoriesView
 from sessions_app.api.output import OutputView
 from sessions_app.api.recording import RecordingView
 from sessions_app.api.schema import SchemaView
+from sessions_app.api.shares import SharesView, ShareView
 from sessions_app.api.wait import WaitView
 
 _SESSION = "sessions/<uuid:session_id>"
@@ -26,6 +27,8 @@ urlpatterns = [
     path(f"{_SESSION}/checkpoint", CheckpointView.as_view(), name="api-checkpoint"),
     path(f"{_SESSION}/recording", RecordingView.as_view(), name="api-recording"),
     path(f"{_SESSION}/wait", WaitView.as_view(), name="api-wait"),
+    path(f"{_SESSION}/shares", SharesView.as_view(), name="api-shares"),
+    path(f"{_SESSION}/shares/<int:share_id>", ShareView.as_view(), name="api-share"),
     path("projects", views.ProjectsView.as_view(), name="api-projects"),
     path("directories", DirectoriesView.as_view(), name="api-directories"),
     re_path(r"", UnknownView.as_view(), name="api-unknown"),

@@ -15,7 +15,8 @@ from sessions_app.api.base import ApiView, answers, validated
 from sessions_app.api.pagination import Cursor, next_link, page
 from sessions_app.exceptions import InvalidRequest
 from sessions_app.launch import LaunchRequest, parse_command
-from sessions_app.models import Session, SessionQuerySet
+from sessions_app.models import SessionQuerySet
+from sessions_app.rights import Right
 
 PROJECT_SESSIONS = 1000
 # A program that does not read its input keeps nobody waiting: what was typed is queued for it.
@@ -52,11 +53,13 @@ class SessionsView(ApiView):
         """Return one page of sessions."""
         query = validated(wire.ListQuery, request.query_params)
         cursor = Cursor.decode(query["cursor"]) if "cursor" in query else None
-        visible = Session.objects.visible_to(request.user).select_related("owner")
-        sessions = _narrowed(visible, query)
+        sessions = _narrowed(self.visible(request), query)
         found, after = page(sessions, query["limit"], cursor)
         headers = {"Link": next_link(request, after)} if after else None
-        return Response([session_manager.to_wire(session) for session in found], headers=headers)
+        return Response(
+            [self.wire(request, session) for session in found],
+            headers=headers,
+        )
 
     @extend_schema(
         operation_id="sessions_start",
@@ -70,6 +73,7 @@ class SessionsView(ApiView):
     )
     def post(self, request: Request) -> Response:
         """Start a program, or queue it."""
+        self.require(request, Right.START)
         wanted = validated(wire.StartSerializer, request.data)
         launch = LaunchRequest(
             argv=parse_command(wanted["command"]),
@@ -79,6 +83,7 @@ class SessionsView(ApiView):
             rows=wanted["rows"],
             environment=wanted["env"],
             queue=wanted["queue"],
+            team=wanted["team"],
             owner_id=request.user.pk,
             idempotency_key=idempotency_key(request),
         )
@@ -86,7 +91,9 @@ class SessionsView(ApiView):
         session = self.session(request, UUID(session_id))
         where = reverse("api-session", args=[session.pk])
         return Response(
-            session_manager.to_wire(session), status.HTTP_201_CREATED, headers={"Location": where}
+            self.wire(request, session),
+            status.HTTP_201_CREATED,
+            headers={"Location": where},
         )
 
 
@@ -117,20 +124,22 @@ class SessionView(ApiView):
     )
     def get(self, request: Request, session_id: UUID) -> Response:
         """Return the session."""
-        return Response(session_manager.to_wire(self.session(request, session_id)))
+        return Response(self.describe(request, session_id))
 
     @extend_schema(
-        operation_id="session_rename",
-        summary="Rename a session",
-        request=wire.RenameSerializer,
+        operation_id="session_change",
+        summary="Rename a session, or show it to the team",
+        request=wire.ChangeSerializer,
         responses=answers({200: wire.SessionSerializer}, 404, 413, 415),
     )
     def patch(self, request: Request, session_id: UUID) -> Response:
-        """Give it another name and return it."""
-        self.session(request, session_id)
-        name = validated(wire.RenameSerializer, request.data)["name"] or ""
-        session_manager.call_manager(lambda manager: manager.rename(str(session_id), name))
-        return Response(session_manager.to_wire(self.session(request, session_id)))
+        """Change what was sent and return the session."""
+        self.session(request, session_id, Right.START)
+        changes = validated(wire.ChangeSerializer, request.data)
+        if "name" in changes:
+            changes["name"] = changes["name"] or ""
+        session_manager.call_manager(lambda manager: manager.change(str(session_id), **changes))
+        return Response(self.describe(request, session_id))
 
     @extend_schema(
         operation_id="session_forget",
@@ -139,7 +148,7 @@ class SessionView(ApiView):
     )
     def delete(self, request: Request, session_id: UUID) -> Response:
         """Delete it, if it has ended."""
-        self.session(request, session_id)
+        self.session(request, session_id, Right.START)
         session_manager.call_manager(lambda manager: manager.forget(str(session_id)))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -156,7 +165,7 @@ class InputView(ApiView):
     )
     def post(self, request: Request, session_id: UUID) -> Response:
         """Type keys or a text."""
-        self.session(request, session_id)
+        self.session(request, session_id, Right.INPUT)
         typed = validated(wire.InputSerializer, request.data)
         key = str(session_id)
         if "data" in typed:
@@ -185,7 +194,7 @@ class ResizeView(ApiView):
     )
     def post(self, request: Request, session_id: UUID) -> Response:
         """Resize it and answer with the new size."""
-        self.session(request, session_id)
+        self.session(request, session_id, Right.INPUT)
         size = validated(wire.ResizeSerializer, request.data)
         key, cols, rows = str(session_id), size["cols"], size["rows"]
         session_manager.call_manager(lambda manager: manager.resize(key, cols, rows))
@@ -205,7 +214,7 @@ class EndView(ApiView):
     )
     def post(self, request: Request, session_id: UUID) -> Response:
         """Ask it to end; its last event says how it did."""
-        self.session(request, session_id)
+        self.session(request, session_id, Right.START)
         key, by = str(session_id), request.user.get_username()
         grace = validated(wire.EndSerializer, request.data)["grace"]
         session_manager.call_manager(lambda manager: manager.end(key, grace=grace, by=by))
@@ -268,10 +277,10 @@ class ProjectsView(ApiView):
     )
     def get(self, request: Request) -> Response:
         """Return the newest sessions, grouped by folder."""
-        visible = Session.objects.visible_to(request.user).select_related("owner")
+        visible = self.visible(request)
         projects: dict[str, list[dict[str, Any]]] = {}
         for session in visible.order_by("-created_at", "-id")[:PROJECT_SESSIONS]:
-            projects.setdefault(session.working_dir, []).append(session_manager.to_wire(session))
+            projects.setdefault(session.working_dir, []).append(self.wire(request, session))
         return Response(
             [{"workingDir": folder, "sessions": found} for folder, found in projects.items()]
         )

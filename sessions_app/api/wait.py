@@ -15,7 +15,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from sessions_app import long_poll, session_manager
+from sessions_app import long_poll
 from sessions_app.api import serializers as wire
 from sessions_app.api.base import ApiView, answers, validated
 from sessions_app.api.fields import Fields, Text, WireSerializer
@@ -111,7 +111,7 @@ class WaitView(ApiView):
     def _describe(self, request: Request, session_id: UUID, happened: Happened) -> dict[str, Any]:
         return {
             "reason": happened.reason,
-            "session": session_manager.to_wire(self.session(request, session_id)),
+            "session": self.describe(request, session_id),
             "event": happened.event.to_wire() if happened.event else None,
             "offset": happened.offset,
         }

@@ -77,7 +77,7 @@ def test_a_token_that_is_still_good_is_kept(token_file: Path) -> None:
 def test_a_token_that_is_no_longer_good_is_replaced(token_file: Path, content: bytes) -> None:
     token_file.write_bytes(content)
     printed("--write-token")
-    assert ApiToken.user_of(token_file.read_text().strip()) is not None
+    assert ApiToken.find(token_file.read_text().strip()) is not None
 
 
 def test_without_the_flag_no_token_is_written(token_file: Path) -> None:

@@ -25,7 +25,7 @@ async def who_am_i(scope: Any, receive: Any, send: Any) -> None:
     """Accept and tell who it is."""
     await receive()
     await send({"type": "websocket.accept"})
-    await send({"type": "websocket.send", "text": scope["user"].get_username()})
+    await send({"type": "websocket.send", "text": scope["caller"].name})
 
 
 def connect(headers: Headers) -> str | int:

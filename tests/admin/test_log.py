@@ -50,7 +50,7 @@ def test_a_token_is_withdrawn_and_its_hash_never_shown(admin: Client, alice: Use
         assert digest(secret) not in shown
     assert admin.get(f"{base}add/").status_code == 403
     admin.post(f"{base}{token.pk}/delete/", {"post": "yes"})
-    assert ApiToken.user_of(secret) is None
+    assert ApiToken.find(secret) is None
 
 
 def test_one_time_links_are_nowhere(admin: Client, alice: User) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import User
@@ -17,6 +18,7 @@ from sessions_app.fanout import EventFrame, FanOut, Tail, get_fan_out
 from sessions_app.launch import LaunchRequest
 from sessions_app.session_manager import PersistentSessionManager, get_manager
 from sessions_app.signals import session_event
+from tests.cast import let_in
 from tests.sessions.conftest import end_everything
 from tests.waiting_for import auntil
 
@@ -28,7 +30,8 @@ class Sleeper:
 
     def wake(self, session_id: str) -> None: ...
     def discover(self, session_id: str) -> None: ...
-    def changed(self, session_id: str, *, forgotten: bool) -> None: ...
+    def changed(self, session_id: str) -> None: ...
+    def forgotten(self, session_id: str, owner_id: int | None, *, team: bool) -> None: ...
 
 
 def watched_tail() -> Tail:
@@ -121,7 +124,7 @@ async def test_viewers_get_every_byte_and_event_although_the_layer_loses_message
             "CONFIG": {"loss": loss},
         }
     }
-    alice = await User.objects.acreate(username="alice")
+    alice = await User.objects.acreate(username="alice", is_superuser=True)
     await lifecycle.start()
     try:
         await every_byte_and_event_reach(alice)
@@ -133,7 +136,7 @@ async def test_viewers_get_every_byte_and_event_although_the_layer_loses_message
 async def every_byte_and_event_reach(user: User) -> None:
     manager = get_manager()
     communicator = WebsocketCommunicator(SessionConsumer.as_asgi(), "/ws")
-    communicator.scope["user"] = user
+    communicator.scope |= await sync_to_async(let_in)(user)
     await communicator.connect()
     script = "for n in 1 2 3 4 5; do seq $((n*1000)) $((n*1000+999)); sleep 0.05; done"
     await manager.create(LaunchRequest(argv=["bash", "-c", script], working_dir="/tmp"))
@@ -151,11 +154,11 @@ async def every_byte_and_event_reach(user: User) -> None:
 async def test_one_subscription_serves_all_viewers_of_a_process(
     manager: PersistentSessionManager,
 ) -> None:
-    alice = await User.objects.acreate(username="alice")
+    alice = await User.objects.acreate(username="alice", is_superuser=True)
     communicators = []
     for _ in range(20):
         communicator = WebsocketCommunicator(SessionConsumer.as_asgi(), "/ws")
-        communicator.scope["user"] = alice
+        communicator.scope |= await sync_to_async(let_in)(alice)
         await communicator.connect()
         await communicator.receive_json_from()
         communicators.append(communicator)
@@ -185,9 +188,9 @@ async def test_a_message_that_makes_no_sense_does_not_stop_the_fan_out(
 async def test_a_viewer_of_everything_keeps_nothing_of_sessions_that_have_ended(
     manager: PersistentSessionManager,
 ) -> None:
-    alice = await User.objects.acreate(username="alice")
+    alice = await User.objects.acreate(username="alice", is_superuser=True)
     communicator = WebsocketCommunicator(SessionConsumer.as_asgi(), "/ws")
-    communicator.scope["user"] = alice
+    communicator.scope |= await sync_to_async(let_in)(alice)
     await communicator.connect()
     for _ in range(5):
         session_id = await manager.create(LaunchRequest(argv=["true"], working_dir="/tmp"))
@@ -195,7 +198,7 @@ async def test_a_viewer_of_everything_keeps_nothing_of_sessions_that_have_ended(
         while (message.get("type"), message.get("sessionId")) != ("session:completed", session_id):
             message = await communicator.receive_json_from(10)
         await auntil(lambda: get_fan_out().watched() == [])
-    await manager.rename(session_id, "after its end")
+    await manager.change(session_id, name="after its end")
     message = await communicator.receive_json_from(10)
     assert (message["type"], message["session"]["name"]) == ("session:updated", "after its end")
     assert get_fan_out().watched() == []

@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from sessions_app.consumers import SessionConsumer
 from sessions_app.launch import LaunchRequest
 from sessions_app.session_manager import PersistentSessionManager
+from tests.cast import let_in
 from tests.waiting_for import auntil
 
 
@@ -76,7 +77,7 @@ async def connect(manager: PersistentSessionManager, alice: User) -> AsyncIterat
 
     async def connect(query: str = "", *, scope: dict[str, Any] | None = None) -> Client:
         communicator = WebsocketCommunicator(SessionConsumer.as_asgi(), f"/ws?{query}")
-        communicator.scope |= {"user": alice, **(scope or {})}
+        communicator.scope |= let_in(alice) | (scope or {})
         communicators.append(communicator)
         await communicator.connect()
         return Client(communicator)
@@ -355,7 +356,7 @@ async def test_a_rename_and_a_forgotten_session_are_told(
     client = await connect()
     session_id = await start(manager, "true")
     await client.until_type("session:completed")
-    await manager.rename(session_id, "another name")
+    await manager.change(session_id, name="another name")
     updated = await client.until(
         lambda m: m["type"] == "session:updated" and m["session"]["name"] is not None
     )

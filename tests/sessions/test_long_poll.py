@@ -138,7 +138,7 @@ async def test_who_waits_asks_the_database_once_while_nothing_happens(
 @pytest.fixture
 async def token(manager: PersistentSessionManager) -> str:
     """Alice's token."""
-    user = await sync_to_async(User.objects.create_user)("alice")
+    user = await sync_to_async(User.objects.create_superuser)("alice")
     return await sync_to_async(ApiToken.issue)(user, "test")
 
 

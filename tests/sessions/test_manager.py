@@ -199,7 +199,7 @@ async def test_an_unknown_session_is_not_found(manager: PersistentSessionManager
         manager.resize(unknown, 80, 24),
         manager.end(unknown),
         manager.screen(unknown),
-        manager.rename(unknown, "x"),
+        manager.change(unknown, name="x"),
         manager.forget(unknown),
     ):
         with pytest.raises(SessionNotFound):

@@ -72,7 +72,7 @@ def write_token(user: User, path: Path) -> None:
 
 def _holds_valid_token(path: Path) -> bool:
     try:
-        return ApiToken.user_of(path.read_text(encoding="ascii").strip()) is not None
+        return ApiToken.find(path.read_text(encoding="ascii").strip()) is not None
     except (OSError, UnicodeDecodeError):
         return False
 

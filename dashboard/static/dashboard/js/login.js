@@ -1,4 +1,5 @@
-// Logs in with the one-time token that came in the address's fragment.
+// Lets this browser in with the secret that came in the address's fragment: a one-time link that
+// logs in, or a link that shows one session and says where that is.
 
 const state = document.getElementById("login-state");
 
@@ -15,13 +16,13 @@ function destination() {
 }
 
 async function redeem(token) {
-  show("Logging in …", false);
+  show("One moment …", false);
   const answer = await fetch(document.body.dataset.linkUrl, {
     method: "POST",
     headers: { "X-CSRFToken": document.querySelector('meta[name="csrf-token"]').content },
     body: new URLSearchParams({ token }),
   }).catch(() => null);
-  if (answer?.ok) location.replace(destination());
+  if (answer?.ok) location.replace(answer.status === 200 ? (await answer.json()).next : destination());
   else if (answer === null) show("The server cannot be reached. Reload this page to try again.", true);
   else {
     const refusal = await answer.json().catch(() => ({}));
