@@ -4,6 +4,8 @@ Every setting of the project that comes from the environment is read here and no
 """
 
 import os
+import pwd
+import re
 import socket
 from ipaddress import ip_network
 from pathlib import Path
@@ -63,6 +65,29 @@ def folder(name: str, default: str) -> Path:
     if not path.is_absolute():
         raise ImproperlyConfigured(f"{name} must be an absolute path, not {str(path)!r}.")
     return path
+
+
+def user(name: str) -> str:
+    """Return the name of a user of this machine, or nothing."""
+    value = text(name)
+    try:
+        return pwd.getpwnam(value).pw_name if value else ""
+    except KeyError:
+        raise ImproperlyConfigured(f"{name}: there is no user {value!r}.") from None
+
+
+def home(user_name: str = "") -> str:
+    """Return a user's home, by default that of the user of this process."""
+    return pwd.getpwnam(user_name).pw_dir if user_name else str(Path.home())
+
+
+def folders(name: str, default: str, *, home: str) -> list[str]:
+    """Return real paths of folders, separated by commas or colons; `~` is `home`."""
+    words = [word.strip() for word in re.split("[,:]", text(name, default)) if word.strip()]
+    paths = [home + word[1:] if word == "~" or word.startswith("~/") else word for word in words]
+    if not paths or not all(os.path.isabs(path) for path in paths):
+        raise ImproperlyConfigured(f"{name} must be absolute paths, not {text(name)!r}.")
+    return [os.path.realpath(path) for path in paths]
 
 
 def words(name: str, default: str = "") -> list[str]:

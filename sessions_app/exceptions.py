@@ -56,6 +56,22 @@ class NoFreeSlot(SessionError):
     code = "no-free-slot"
 
 
+class TooManySessions(SessionError):
+    """The user has as many sessions as one may have."""
+
+    code = "too-many-sessions"
+
+
+class TooManyStarts(SessionError):
+    """The user starts sessions too quickly; `retry_after` is in seconds."""
+
+    code = "too-many-starts"
+
+    def __init__(self, sentence: str, retry_after: int) -> None:
+        super().__init__(sentence)
+        self.retry_after = retry_after
+
+
 class InputQueueFull(SessionError):
     """The program does not read what is typed into it, and the queue is full."""
 

@@ -1,8 +1,7 @@
 """What may be started: the request, and the checks that it passes before anything is stored."""
 
-import fnmatch
+import errno
 import os
-import pwd
 import shlex
 import shutil
 from collections.abc import Mapping, Sequence
@@ -11,34 +10,14 @@ from pathlib import Path
 
 from sessions_app.events import MAX_SIZE, MIN_SIZE
 from sessions_app.exceptions import InvalidRequest
+from sessions_app.program_environment import check_added
+from sessions_app.roots import OutsideRoots, expand_home, leads_inside, open_in_roots
 
 DEFAULT_COLS, DEFAULT_ROWS = 120, 32
 # Linux takes 128 KiB per argument (MAX_ARG_STRLEN in execve(2)); the same bound is put on all
 # arguments together, which is far more than a person or an agent means.
 MAX_COMMAND_BYTES = 128 * 1024
-MAX_ENVIRONMENT_BYTES = 64 * 1024
 MAX_NAME = 200
-_BASIC_VARIABLES = (
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "SHELL",
-    "PATH",
-    "LANG",
-    "LANGUAGE",
-    "LC_*",
-    "TZ",
-    "TMPDIR",
-    "XDG_RUNTIME_DIR",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,45 +52,46 @@ def parse_command(command: str | Sequence[str]) -> list[str]:
         raise _refusal("command", f"The command cannot be split into words: {error}.") from error
 
 
-def check_launch(request: LaunchRequest, environment: Mapping[str, str]) -> LaunchRequest:
+@dataclass(frozen=True, kw_only=True)
+class LaunchRules:
+    """What may be started on this machine.
+
+    `environment` is what a program starts with before its own variables: PATH says where commands
+    are found and HOME what `~` is. `roots` are the real paths of the folders in which, or below
+    which, programs may work. `run_as` names the user that programs become, if it is another one.
+    """
+
+    environment: Mapping[str, str]
+    roots: Sequence[str]
+    run_as: str = ""
+
+    @property
+    def home(self) -> str:
+        """The folder that `~` is."""
+        return self.environment["HOME"]
+
+
+def check_launch(request: LaunchRequest, rules: LaunchRules) -> LaunchRequest:
     """Return the request with its folder made absolute, or raise InvalidRequest with the fields.
 
-    `environment` is what the program would start with: its PATH says where commands are found.
+    This is for a quick and friendly answer. What it finds may have changed when the program is
+    started; the folder is judged again then, by the process that goes on to work in it.
     """
     _refuse_nul(request)
     _check_size("cols", request.cols)
     _check_size("rows", request.rows)
     if len(request.name) > MAX_NAME:
         raise _refusal("name", f"The name is longer than {MAX_NAME} characters.")
-    _check_environment(request.environment)
-    folder = _check_folder(request.working_dir)
-    argv = [os.path.expanduser(word) for word in request.argv[:1]] + request.argv[1:]
-    _check_command(argv, folder, request.environment.get("PATH", environment["PATH"]))
+    check_added(request.environment)
+    folder = _check_folder(request.working_dir or default_folder(rules), rules)
+    argv = [expand_home(word, rules.home) for word in request.argv[:1]] + request.argv[1:]
+    _check_command(argv, folder, rules)
     return replace(request, argv=argv, working_dir=str(folder))
 
 
-def child_environment(inherited: Mapping[str, str], passed: Sequence[str]) -> dict[str, str]:
-    """Return a clean environment: basic variables, and those that match `passed`.
-
-    Variables of the harness itself are never inherited; they hold what is not the program's.
-    """
-    patterns = (*_BASIC_VARIABLES, *passed)
-    account = pwd.getpwuid(os.getuid())
-    environment = {
-        "HOME": account.pw_dir,
-        "USER": account.pw_name,
-        "LOGNAME": account.pw_name,
-        "SHELL": account.pw_shell or "/bin/sh",
-        "PATH": os.defpath,
-        "LANG": "C.UTF-8",
-    }
-    environment |= {
-        name: value
-        for name, value in inherited.items()
-        if not name.startswith("HARNESS_")
-        and any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
-    }
-    return {**environment, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+def default_folder(rules: LaunchRules) -> str:
+    """Return where a program works whose caller names no folder."""
+    return rules.home if leads_inside(rules.home, rules.roots) else rules.roots[0]
 
 
 def _refusal(name: str, sentence: str) -> InvalidRequest:
@@ -139,36 +119,40 @@ def _check_size(name: str, value: int) -> None:
         raise _refusal(name, f"A terminal has from {MIN_SIZE} to {MAX_SIZE} {name}, not {value}.")
 
 
-def _check_environment(environment: Mapping[str, str]) -> None:
-    for name in environment:
-        if not name or "=" in name:
-            raise _refusal("env", f"{name!r} is not the name of a variable.")
-        if name.startswith("HARNESS_"):
-            raise _refusal("env", f"{name} is set by the harness; choose another name.")
-    if sum(len(f"{k}={v}".encode()) for k, v in environment.items()) > MAX_ENVIRONMENT_BYTES:
-        raise _refusal("env", f"The variables take more than {MAX_ENVIRONMENT_BYTES} bytes.")
-
-
-def _check_folder(path: str) -> Path:
-    try:
-        folder = Path(path).expanduser()
-    except RuntimeError as error:
-        raise _refusal("workingDir", f"There is no such home folder: {path}.") from error
+def _check_folder(path: str, rules: LaunchRules) -> Path:
+    folder = Path(expand_home(path, rules.home))
+    if str(folder).startswith("~"):
+        raise _refusal("workingDir", f"There is no such home folder: {path}.")
     if not folder.is_absolute():
         raise _refusal("workingDir", f"Give the folder's whole path, not {path!r}.")
+    outside = _refusal(
+        "workingDir",
+        f"{folder} is outside the folders that programs may work in. Choose a folder in "
+        f"{' or '.join(rules.roots)}, or let HARNESS_ROOTS name another one.",
+    )
+    if not leads_inside(str(folder), rules.roots):
+        raise outside  # first, so that what lies there is not told from what does not exist
     try:
-        if not folder.exists():
-            raise _refusal("workingDir", f"There is no folder {folder}. Create it or choose one.")
-        if not folder.is_dir():
-            raise _refusal("workingDir", f"{folder} is not a folder.")
+        os.close(open_in_roots(str(folder), rules.roots))
+    except OutsideRoots:
+        raise outside from None
     except OSError as error:
-        raise _refusal("workingDir", f"{folder} cannot be used: {error.strerror}.") from error
-    if not os.access(folder, os.X_OK):
+        raise _refusal("workingDir", _why_not(folder, error)) from error
+    if not rules.run_as and not os.access(folder, os.X_OK):
         raise _refusal("workingDir", f"You may not enter the folder {folder}.")
     return folder
 
 
-def _check_command(argv: Sequence[str], folder: Path, search_path: str) -> None:
+def _why_not(folder: Path, error: OSError) -> str:
+    sentences = {
+        errno.ENOENT: f"There is no folder {folder}. Create it or choose one.",
+        errno.ENOTDIR: f"{folder} is not a folder.",
+        errno.EACCES: f"You may not enter the folder {folder}.",
+    }
+    return sentences.get(error.errno or 0, f"{folder} cannot be used: {error.strerror}.")
+
+
+def _check_command(argv: Sequence[str], folder: Path, rules: LaunchRules) -> None:
     if not argv or not argv[0]:
         raise _refusal("command", "Say which command to run, for example: bash")
     if sum(len(word.encode()) + 1 for word in argv) > MAX_COMMAND_BYTES:
@@ -179,12 +163,16 @@ def _check_command(argv: Sequence[str], folder: Path, search_path: str) -> None:
         )
     program = argv[0]
     if "/" not in program:
-        if shutil.which(program, path=search_path) is None:
+        if shutil.which(program, path=rules.environment["PATH"]) is None:
             raise _refusal(
                 "command", f"There is no command {program} on the PATH. Is it installed?"
             )
         return
-    path = folder / program
+    if not rules.run_as:  # only that user's own eyes can tell
+        _check_program(folder / program)
+
+
+def _check_program(path: Path) -> None:
     try:
         is_file = path.is_file()
     except OSError:

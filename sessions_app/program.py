@@ -4,13 +4,25 @@ from django.conf import settings
 
 from sessions_app.credentials import session_token
 from sessions_app.holder_client import HolderSpec
-from sessions_app.launch import child_environment
+from sessions_app.launch import LaunchRules
 from sessions_app.models import Session
+from sessions_app.program_environment import child_environment
 
 
 def base_environment() -> dict[str, str]:
     """Return what every program of this machine gets."""
-    return child_environment(settings.HARNESS_INHERITED_ENV, settings.HARNESS_PASS_ENV)
+    return child_environment(
+        settings.HARNESS_INHERITED_ENV, settings.HARNESS_PASS_ENV, settings.HARNESS_RUN_AS
+    )
+
+
+def launch_rules() -> LaunchRules:
+    """Return what may be started on this machine."""
+    return LaunchRules(
+        environment=base_environment(),
+        roots=settings.HARNESS_ROOTS,
+        run_as=settings.HARNESS_RUN_AS,
+    )
 
 
 def environment_of(session: Session) -> dict[str, str]:
@@ -35,4 +47,6 @@ def holder_spec(session: Session) -> HolderSpec:
         rows=session.rows,
         epoch=session.epoch,
         quota=settings.HARNESS_OUTPUT_QUOTA,
+        roots=settings.HARNESS_ROOTS,
+        run_as=settings.HARNESS_RUN_AS,
     )

@@ -37,6 +37,7 @@ from sessions_app.rights import Right
 from sessions_app.screen import Screen
 from sessions_app.screen_state import ScreenState, screen_state
 from sessions_app.session_runs import SessionRuns
+from sessions_app.start_limits import StartLimits
 from sessions_app.state_lock import lock_state_folder
 
 logger = logging.getLogger(__name__)
@@ -67,6 +68,9 @@ class PersistentSessionManager:
         self._recovering = asyncio.Lock()
         self._undecided = False
         self._lock: int | None = None
+        self._limits = StartLimits(
+            sessions=settings.HARNESS_USER_SESSIONS, per_minute=settings.HARNESS_STARTS_PER_MINUTE
+        )
 
     # Life cycle
 
@@ -168,13 +172,13 @@ class PersistentSessionManager:
     async def create(self, request: LaunchRequest) -> str:
         """Start a session, or queue it when asked to, and return its id.
 
-        Raises InvalidRequest or NoFreeSlot. A repeated request (see LaunchRequest) returns what the
-        first one started. A program that cannot be executed after all leaves a
-        session that is `failed` and says why.
+        Raises InvalidRequest, NoFreeSlot, TooManySessions and TooManyStarts. A repeated request
+        (see LaunchRequest) returns what the first one started. A program that cannot be executed
+        after all leaves a session that is `failed` and says why.
         """
-        request = check_launch(request, program.base_environment())
+        request = check_launch(request, program.launch_rules())
         session, is_new = await self._runs.log.run(
-            session_rows.accept, request, self.host, self.slots
+            session_rows.accept, request, self.host, self.slots, self._limits
         )
         session_id = str(session.pk)
         if is_new:

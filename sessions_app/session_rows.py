@@ -16,6 +16,7 @@ from sessions_app.exceptions import NoFreeSlot, SessionNotFound, SessionStillAct
 from sessions_app.holder_client import ExitRecord
 from sessions_app.launch import LaunchRequest
 from sessions_app.models import Session
+from sessions_app.start_limits import StartLimits
 from sessions_app.waiting.reports import Checkpoint, Wait, Waiting
 
 # What a database that is locked, full or down raises.
@@ -35,20 +36,25 @@ def get(session_id: str) -> Session:
     return session
 
 
-def accept(request: LaunchRequest, host: str, slots: int) -> tuple[Session, bool]:
-    """Store a new session that holds a slot, or is queued if it may be; raises NoFreeSlot.
+def accept(
+    request: LaunchRequest, host: str, slots: int, limits: StartLimits
+) -> tuple[Session, bool]:
+    """Store a new session that holds a slot, or is queued if it may be.
 
-    A repeated request gets the session that it has started already, and False.
+    Raises NoFreeSlot, TooManyStarts and TooManySessions. A repeated request gets the session that
+    it has started already, and False, whatever the limits are; only what is stored is counted.
     """
     with transaction.atomic():
         if known := _started_by(request):
             return known, False
+        limits.check_rate(request.owner_id)
         waiting_before = Session.objects.on_host(host).queued().exists()
         slot = None if waiting_before and request.queue else _free_slot(host, slots)
         if slot is None and not request.queue:
             raise NoFreeSlot(
                 f"All {slots} slots are taken. End a session, or queue this one to start later."
             )
+        _check_number(request.owner_id, limits, queues=slot is None)
         session = Session(
             name=request.name,
             host=host,
@@ -63,7 +69,16 @@ def accept(request: LaunchRequest, host: str, slots: int) -> tuple[Session, bool
         )
         session.set_command(request.argv)
         session.save(force_insert=True)
+    limits.count(request.owner_id)
     return session, True
+
+
+def _check_number(owner: int | None, limits: StartLimits, *, queues: bool) -> None:
+    """Raise TooManySessions if the user has as many sessions as one may have."""
+    own = Session.objects.filter(owner_id=owner)
+    limits.check_number(
+        owner, active=own.active().count(), queued=own.queued().count(), queues=queues
+    )
 
 
 def _started_by(request: LaunchRequest) -> Session | None:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 from asgiref.sync import async_to_sync, sync_to_async
@@ -9,9 +10,10 @@ from django.utils import timezone
 
 from sessions_app import event_log, session_rows
 from sessions_app.events import EventType, LifecycleEvent, iso
-from sessions_app.launch import LaunchRequest, check_launch
+from sessions_app.launch import LaunchRequest, LaunchRules, check_launch
 from sessions_app.recovery import Report
 from sessions_app.screen_state import ScreenState
+from sessions_app.start_limits import StartLimits
 
 
 class FakeManager:
@@ -24,6 +26,8 @@ class FakeManager:
         self.archive_error: str | None = None
         self.stalled: dict[str, str] = {}
         self.slots = 4
+        self.roots = ["/"]
+        self.limits = StartLimits()
         self.recovery: dict[str, Any] = {
             "at": "2026-01-01T00:00:00.000Z",
             "adopted": [],
@@ -55,9 +59,12 @@ class FakeManager:
 
     async def create(self, request: LaunchRequest) -> str:
         """Store the row."""
-        request = check_launch(request, {"PATH": os.defpath})
+        environment = {"PATH": os.defpath, "HOME": str(Path.home())}
+        request = check_launch(request, LaunchRules(environment=environment, roots=self.roots))
         self.launched.append(request)
-        session, _ = await sync_to_async(session_rows.accept)(request, "test-host", self.slots)
+        session, _ = await sync_to_async(session_rows.accept)(
+            request, "test-host", self.slots, self.limits
+        )
         return str(session.pk)
 
     async def write(self, session_id: str, data: bytes, *, patience: float | None = None) -> None:

@@ -47,6 +47,8 @@ def _environment(state: Path, port: int) -> dict[str, str]:
         **{k: v for k, v in os.environ.items() if not k.startswith("HARNESS_")},
         "HARNESS_STATE_DIR": str(state),
         "HARNESS_PORT": str(port),
+        "HARNESS_ROOTS": "/",
+        "HARNESS_STARTS_PER_MINUTE": "0",
         "DJANGO_SETTINGS_MODULE": "harness_site.settings",
     }
 

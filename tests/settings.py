@@ -9,6 +9,8 @@ _STATE = tempfile.mkdtemp(prefix="harness-tests-")
 atexit.register(shutil.rmtree, _STATE, ignore_errors=True)
 os.environ["HARNESS_STATE_DIR"] = _STATE
 os.environ["HARNESS_HOST_NAME"] = "test-host"
+os.environ["HARNESS_ROOTS"] = "/"
+os.environ["HARNESS_STARTS_PER_MINUTE"] = "0"
 
 from harness_site.settings import *  # noqa: E402, F403
 

@@ -1,41 +1,56 @@
-"""Completion of folders' paths."""
+"""Completion of folders' paths, inside the roots and no further."""
 
 import heapq
 import os
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from sessions_app import program
 from sessions_app.api import serializers as wire
 from sessions_app.api.base import ApiView, answers, validated
+from sessions_app.launch import LaunchRules
 from sessions_app.rights import Right
+from sessions_app.roots import OutsideRoots, expand_home, leads_inside, open_in_roots
 
 MOST = 50
 
 
-def directories_under(prefix: str) -> list[str]:
+def directories_under(prefix: str, rules: LaunchRules) -> list[str]:
     """Return at most 50 absolute paths of folders that begin with `prefix`, in order.
 
-    Hidden ones only if the last part begins with a dot; what cannot be read has none.
+    They are in the roots, or are roots. Hidden ones only if the last part begins with a dot; what
+    cannot be read has none.
     """
-    path = os.path.expanduser(prefix)
+    path = expand_home(prefix, rules.home)
+    roots = [root for root in rules.roots if root.startswith(path) and root != path]
+    return heapq.nsmallest(MOST, {*roots, *_below(path, rules.roots)})
+
+
+def _below(path: str, roots: Sequence[str]) -> list[str]:
     parent, start = os.path.split(path)
     if not os.path.isabs(parent):
         return []
     try:
-        with os.scandir(parent) as entries:
-            return heapq.nsmallest(MOST, _matching(entries, start))
-    except (OSError, ValueError):
+        descriptor = open_in_roots(parent, roots, to_list=True)
+    except (OutsideRoots, OSError, ValueError):
         return []
 
-
-def _matching(entries: Iterator[os.DirEntry[str]], start: str) -> Iterator[str]:
-    for entry in entries:
+    def is_offered(entry: os.DirEntry[str]) -> bool:
         hidden = entry.name.startswith(".") and not start.startswith(".")
-        if entry.name.startswith(start) and not hidden and _is_folder(entry):
-            yield entry.path
+        return entry.name.startswith(start) and not hidden and _is_folder(entry)
+
+    def stays_inside(entry: os.DirEntry[str]) -> bool:
+        return not entry.is_symlink() or leads_inside(os.path.join(parent, entry.name), roots)
+
+    try:
+        with os.scandir(descriptor) as entries:
+            names = (entry.name for entry in entries if is_offered(entry) and stays_inside(entry))
+            return [os.path.join(parent, name) for name in heapq.nsmallest(MOST, names)]
+    finally:
+        os.close(descriptor)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -60,4 +75,6 @@ class DirectoriesView(ApiView):
         """Return the folders whose paths begin with what was typed."""
         self.require(request, Right.START)
         path = validated(wire.DirectoriesQuery, request.query_params)["path"]
-        return Response({"path": path, "directories": directories_under(path)})
+        return Response(
+            {"path": path, "directories": directories_under(path, program.launch_rules())}
+        )

@@ -21,6 +21,8 @@ _STATUSES: Mapping[type[domain.SessionError], int] = {
     domain.SessionStillActive: status.HTTP_409_CONFLICT,
     domain.InvalidTransition: status.HTTP_409_CONFLICT,
     domain.NoFreeSlot: status.HTTP_409_CONFLICT,
+    domain.TooManySessions: status.HTTP_409_CONFLICT,
+    domain.TooManyStarts: status.HTTP_429_TOO_MANY_REQUESTS,
     domain.InputQueueFull: status.HTTP_429_TOO_MANY_REQUESTS,
     domain.ManagerUnavailable: status.HTTP_503_SERVICE_UNAVAILABLE,
 }
@@ -70,7 +72,8 @@ def _answer(
 def _domain_error(exc: domain.SessionError) -> Response:
     code = _STATUSES.get(type(exc), status.HTTP_503_SERVICE_UNAVAILABLE)
     fields = exc.fields if isinstance(exc, domain.InvalidRequest) else None
-    return _answer(code, str(exc), exc.code, fields=fields)
+    wait = {"Retry-After": str(exc.retry_after)} if isinstance(exc, domain.TooManyStarts) else None
+    return _answer(code, str(exc), exc.code, fields=fields, headers=wait)
 
 
 def _field_errors(exc: ValidationError) -> Response:

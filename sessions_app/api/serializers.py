@@ -39,7 +39,10 @@ class StartSerializer(Wire):
 
     command = Command()
     working_dir = Text(
-        default="~", max_length=MAX_PATH, help_text="An absolute path; `~` is the user's home."
+        default="",
+        max_length=MAX_PATH,
+        help_text="An absolute path; `~` is the home that programs have. Without one it is the "
+        "home, or the first of the folders that programs may work in.",
     )
     name = Text(default="", allow_blank=True, allow_null=True, max_length=MAX_NAME)
     cols = Size(default=DEFAULT_COLS)

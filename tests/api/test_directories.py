@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from django.test import Client
+from pytest_django.fixtures import Settings
 
 
 def completed(api: Client, path: str) -> list[str]:
@@ -38,10 +39,8 @@ def test_hidden_folders_are_offered_only_when_asked_for(api: Client, root: Path)
     assert completed(api, f"{root}/.") == [f"{root}/.private"]
 
 
-def test_the_home_is_where_one_begins(
-    api: Client, root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOME", str(root))
+def test_the_home_is_where_one_begins(api: Client, root: Path, settings: Settings) -> None:
+    settings.HARNESS_INHERITED_ENV = {"HOME": str(root)}
     assert completed(api, "~/oth") == [f"{root}/other"]
     assert f"{root}/other" in api.get("/api/directories").json()["directories"]
 
