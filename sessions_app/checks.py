@@ -1,5 +1,6 @@
 """System checks for combinations that cannot work."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
+
+from sessions_app.holder.account import look_up, may_become_others
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
@@ -43,3 +46,51 @@ def bound_to_loopback(
             id="sessions_app.W001",
         )
     ]
+
+
+@checks.register()
+def programs_have_somewhere_to_work(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[checks.CheckMessage]:
+    """A root that does not exist is a slip of the pen, or a disk that is not there yet."""
+    roots: list[str] = settings.HARNESS_ROOTS
+    hint = "Set HARNESS_ROOTS to the folders that programs may work in, for example ~/projects"
+    missing = [root for root in roots if not Path(root).is_dir()]
+    if missing == roots:
+        sentence = f"There is no folder {' or '.join(roots)}, so no program can be started."
+        return [checks.Error(sentence, hint=hint, id="sessions_app.E010")]
+    if missing:
+        sentence = f"There is no folder {' and no folder '.join(missing)}, named by HARNESS_ROOTS."
+        return [checks.Warning(sentence, hint=hint, id="sessions_app.W010")]
+    if "/" in roots:
+        sentence = "Programs may be started in every folder of this machine."
+        return [checks.Warning(sentence, hint=hint, id="sessions_app.W011")]
+    return []
+
+
+@checks.register()
+def programs_can_become_another_user(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[checks.CheckMessage]:
+    """A separation that is asked for and does not work is worse than none."""
+    name: str = settings.HARNESS_RUN_AS
+    if not name:
+        return []
+    if look_up(name).uid in {0, os.geteuid()}:
+        return [
+            checks.Error(
+                f"HARNESS_RUN_AS={name} names root or the user that the server runs as.",
+                hint="Name another user, made for programs, or leave it empty.",
+                id="sessions_app.E011",
+            )
+        ]
+    if not may_become_others():
+        return [
+            checks.Error(
+                f"The server may not start programs as the user {name}.",
+                hint="Run it as root (or with the capabilities chown, kill, setgid and setuid as "
+                "ambient ones), or leave HARNESS_RUN_AS empty.",
+                id="sessions_app.E012",
+            )
+        ]
+    return []

@@ -17,6 +17,8 @@ _PR_CAP_AMBIENT_CLEAR_ALL = 4
 # capset(2): version 3 of the interface and the calling thread; then three masks, in two halves.
 _CAPABILITY_HEADER = struct.pack("Ii", 0x20080522, 0)
 _NO_CAPABILITIES = bytes(24)
+# capabilities(7): to hand the terminal over, to end the program, to change group and user.
+_CAP_CHOWN, _CAP_KILL, _CAP_SETGID, _CAP_SETUID = 0, 5, 6, 7
 
 
 class Account(NamedTuple):
@@ -47,6 +49,18 @@ def become(account: Account) -> None:
     # A user that was root all along has given up nothing.
     if os.getuid() != account.uid or _can_be(former) or _can_be(0):
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+
+def may_become_others() -> bool:
+    """Whether a program that this process executes may start programs as other users."""
+    if not LINUX:
+        return os.geteuid() == 0
+    # Of somebody who is not root, a program that is executed has only the ambient ones.
+    line = "CapAmb:" if os.geteuid() else "CapEff:"
+    with open("/proc/self/status", encoding="utf-8", errors="replace") as file:
+        mask = next(int(text.split()[1], 16) for text in file if text.startswith(line))
+    needed = (_CAP_CHOWN, _CAP_KILL, _CAP_SETGID, _CAP_SETUID)
+    return all(mask >> number & 1 for number in needed)
 
 
 def _drop_capabilities() -> None:
