@@ -89,6 +89,7 @@ BAD_STARTS: list[tuple[dict[str, Any], str]] = [
     ({"command": "sh", "env": ["A=1"]}, "env"),
     ({"command": "sh", "env": {"A": 1}}, "env.A"),
     ({"command": "sh", "env": {"A=B": "1"}}, "env"),
+    ({"command": "sh", "env": {"LD_PRELOAD": "x.so"}}, "env"),
     ({"command": "sh", "env": {"A": "\0"}}, "env.A"),
     ({"command": "sh", "queue": "yes"}, "queue"),
 ]

@@ -60,3 +60,25 @@ def test_what_cannot_be_read_has_no_folders(api: Client, path: str) -> None:
 
 def test_a_path_with_a_nul_is_refused(api: Client) -> None:
     assert api.get("/api/directories", {"path": "/\0"}).status_code == 400
+
+
+def test_only_folders_in_the_roots_are_offered(api: Client, root: Path, settings: Settings) -> None:
+    settings.HARNESS_ROOTS = [str(root / "project"), str(root / "prose")]
+    (root / "project" / "inner").mkdir()
+    (root / "project" / "inside").symlink_to(root / "prose")
+    (root / "project" / "into-other").symlink_to(root / "other")
+    assert completed(api, f"{root}/project/in") == [
+        f"{root}/project/{name}" for name in ("inner", "inside")
+    ]
+    assert completed(api, f"{root}/other/") == []
+    assert completed(api, f"{root}/project/../") == []
+    assert completed(api, f"{root}/project/into-other/") == []
+
+
+def test_the_roots_themselves_are_offered(api: Client, root: Path, settings: Settings) -> None:
+    settings.HARNESS_ROOTS = [str(root / "project"), str(root / "prose")]
+    both = [f"{root}/project", f"{root}/prose"]
+    assert completed(api, "/") == both
+    assert completed(api, f"{root}/") == both
+    assert completed(api, f"{root}/proj") == both[:1]
+    assert completed(api, f"{root}/x") == []
