@@ -4,9 +4,14 @@
 import os
 import sys
 
+PROJECT = os.path.dirname(os.path.abspath(__file__))
+
 
 def main() -> None:
     """Run one management command."""
+    # An isolated Python (-I) looks only where it is installed.
+    if PROJECT not in sys.path:
+        sys.path.insert(0, PROJECT)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "harness_site.settings")
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line

@@ -5,8 +5,14 @@
 # What is installed is compared with the requirements word for word, so a start with nothing to
 # install costs one start of python3 and reaches for no network.
 
-# Modules of the caller's own must not stand in for the pinned ones.
-unset PYTHONPATH PYTHONHOME
+# Modules of the caller's own must not stand in for the pinned ones. Every variable of Python's goes
+# (PYTHONPATH, PYTHONHOME, PYTHONUSERBASE, PYTHONWARNINGS and more name code) but those about output.
+for name in $(env | sed -n 's/^\(PYTHON[A-Z0-9_]*\)=.*/\1/p'); do
+    case $name in
+        PYTHONDONTWRITEBYTECODE | PYTHONUNBUFFERED) ;;
+        *) unset "$name" ;;
+    esac
+done
 
 : "${project:?}"
 venv=.venv

@@ -105,8 +105,9 @@ class RealServer:
         """What starts the server."""
         application = "harness_site.asgi:application"
         if self.kind == "daphne":
-            options = ["-b", "127.0.0.1", "-p", str(self.port), "--no-server-name"]
-            options += ["--websocket_timeout", "-1", "--websocket_connect_timeout", "15"]
+            return [sys.executable, "-I", str(PROJECT / "manage.py"), "serve"]
+        if self.kind == "daphne by hand":
+            options = ["-b", "127.0.0.1", "-p", str(self.port)]
             return [sys.executable, "-m", "daphne", *options, application]
         options = ["--host", "127.0.0.1", "--port", str(self.port), "--log-level", "warning"]
         options += ["--no-proxy-headers"]  # else it believes what any program of this machine says

@@ -1,0 +1,82 @@
+"""Daphne's server with bounded protocols."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+# Installs Twisted's reactor over asyncio's loop, so it goes before everything else of Twisted.
+from daphne import server as daphne_server
+from twisted.internet import reactor as twisted_reactor
+from twisted.internet.error import CannotListenError
+from twisted.logger import globalLogBeginner
+
+from sessions_app.front_door.connections import Connections
+from sessions_app.front_door.http_protocol import Factory
+from sessions_app.front_door.limits import Limits
+from sessions_app.front_door.websocket_protocol import WebSocketFactory
+
+reactor: Any = twisted_reactor
+
+# How many that want to connect the kernel keeps in the meantime; it cuts this to its own bound.
+BACKLOG = 128
+# A live stream is let in by a thread of which there are few: a thousand that come at once wait.
+LET_IN_SECONDS = 15
+
+
+class FrontDoor(daphne_server.Server):
+    """Serves one ASGI application on one TCP address until the process is asked to stop."""
+
+    def __init__(
+        self,
+        application: Any,
+        host: str,
+        port: int,
+        limits: Limits,
+        proxies: Iterable[object] = (),
+    ) -> None:
+        """`proxies` are the addresses and networks of trusted proxies: any number may come."""
+        super().__init__(
+            application,
+            endpoints=[f"{host}:{port}"],
+            # By the wall clock, and no live stream ends for its age.
+            websocket_timeout=-1,
+            websocket_connect_timeout=LET_IN_SECONDS,
+            websocket_handshake_timeout=LET_IN_SECONDS,
+            server_name=None,
+            # Nothing that a client sends gets into a log.
+            verbosity=0,
+        )
+        self._address = (host.strip("[]"), port)
+        self._limits = limits
+        self._proxies = proxies
+
+    def run(self) -> None:
+        """Serve; raises CannotListenError."""
+        loop: asyncio.AbstractEventLoop = reactor._asyncioEventloop
+        asyncio.set_event_loop(loop)
+        self.connections: dict[Any, dict[str, Any]] = {}
+        self.ws_factory = WebSocketFactory(self, self._limits, loop.call_later)
+        self.http_factory = Factory(
+            self, self._limits, Connections(self._limits, self._proxies), loop.call_later
+        )
+        # Twisted's log names addresses and quotes what was received.
+        nobody: Any = [lambda event: None]
+        globalLogBeginner.beginLoggingTo(nobody, redirectStandardIO=False, discardBuffer=True)
+        host, port = self._address
+        reactor.listenTCP(port, self.http_factory, backlog=BACKLOG, interface=host)
+        reactor.callLater(1, self.application_checker)
+        reactor.callLater(2, self.timeout_checker)
+        reactor.addSystemEventTrigger("before", "shutdown", self.kill_all_applications)
+        reactor.run()
+
+    def kill_all_applications(self) -> Any:
+        """End what is being answered. Daphne stumbles over requests that have not come so far."""
+        self.connections = {
+            protocol: details
+            for protocol, details in self.connections.items()
+            if "application_instance" in details
+        }
+        return super().kill_all_applications()
+
+
+__all__ = ["CannotListenError", "FrontDoor"]
