@@ -43,6 +43,7 @@ def to_message(event: Announcement) -> dict[str, Any]:
         "type": "session.changed",
         "session": event.session_id,
         "forgotten": event.forgotten,
+        "hidden": event.hidden,
         "owner": event.owner_id,
         "team": event.team,
     }

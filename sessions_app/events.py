@@ -167,11 +167,13 @@ class OutputEvent:
 class SessionChanged:
     """Clients have to be told without a SessionEvent: accepted, renamed, stalled or forgotten.
 
-    Of one that is forgotten, `owner_id` and `team` tell who could see it.
+    Of one that is forgotten, `owner_id` and `team` tell who could see it; one that is `hidden` was
+    shown to the team until now.
     """
 
     session_id: str
     forgotten: bool = False
+    hidden: bool = False
     owner_id: int | None = None
     team: bool = False
 

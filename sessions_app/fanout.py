@@ -64,8 +64,8 @@ class Watcher(Protocol):
     def discover(self, session_id: str) -> None:
         """There may be a session that this viewer does not know yet."""
 
-    def changed(self, session_id: str) -> None:
-        """The session's row changed without an event."""
+    def changed(self, session_id: str, *, hidden: bool) -> None:
+        """The session's row changed without an event; `hidden` from the team, perhaps."""
 
     def forgotten(self, session_id: str, owner_id: int | None, *, team: bool) -> None:
         """The session is gone; it was this user's, and shown to the team or not."""
@@ -193,7 +193,7 @@ class FanOut:
                 if message["forgotten"]:
                     watcher.forgotten(session_id, message["owner"], team=message["team"])
                 else:
-                    watcher.changed(session_id)
+                    watcher.changed(session_id, hidden=message["hidden"])
             return
         if message["type"] == "session.event" and message["seq"] == 1:
             self._offer([session_id])

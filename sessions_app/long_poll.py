@@ -135,14 +135,14 @@ class _Waiter:
     def discover(self, session_id: str) -> None:
         """Other sessions do not matter."""
 
-    def changed(self, session_id: str) -> None:
+    def changed(self, session_id: str, *, hidden: bool) -> None:
         """The session may not be shown any more."""
         if session_id == self._session_id:
             self.news.set()
 
     def forgotten(self, session_id: str, owner_id: int | None, *, team: bool) -> None:
         """The session may be gone."""
-        self.changed(session_id)
+        self.changed(session_id, hidden=True)
 
 
 async def wait(fan_out: FanOut, wanted: Wanted, seconds: float) -> Happened | None:

@@ -281,7 +281,8 @@ class PersistentSessionManager:
     async def change(self, session_id: str, **changes: Any) -> None:
         """Change `name` (the empty one takes the name away) or `team`."""
         await self._runs.log.run(session_rows.change, session_id, **changes)
-        await self._runs.announce(SessionChanged(session_id=session_id))
+        hidden = changes.get("team") is False
+        await self._runs.announce(SessionChanged(session_id=session_id, hidden=hidden))
 
     async def forget(self, session_id: str) -> None:
         """Delete an ended session and its log; raises SessionStillActive."""

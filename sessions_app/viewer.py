@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +28,7 @@ from sessions_app.events import (
 from sessions_app.exceptions import SessionNotFound
 from sessions_app.fanout import EventFrame, FanOut, Tail
 from sessions_app.models import Session
+from sessions_app.rights import Right
 from sessions_app.screen_state import ScreenState
 from sessions_app.session_manager import get_manager, to_wire
 
@@ -40,6 +42,15 @@ FAR_BEHIND_BYTES = 4 * 1024 * 1024
 CATCH_UP_BYTES = 256 * 1024
 # Sessions that ended before the viewer's eyes, so that they are not discovered again.
 FINISHED_KEPT = 1000
+
+
+class Notice(Enum):
+    """Why the client may have to be told of a session's row."""
+
+    LOOK = auto()  # there may be news of it, or it may not be seen any more
+    CHANGED = auto()
+    HIDDEN = auto()
+    FORGOTTEN = auto()
 
 
 @dataclass(eq=False)
@@ -88,7 +99,7 @@ class Viewer:
         self._unsent = unsent
         self._cursors: dict[str, Cursor] = {}
         self._dirty: dict[str, None] = {}
-        self._notices: deque[tuple[str, bool | None]] = deque()
+        self._notices: deque[tuple[str, Notice]] = deque()
         self._wake = asyncio.Event()
         self._subscribing = asyncio.Lock()
         self._since = timezone.now()
@@ -104,22 +115,22 @@ class Viewer:
     def discover(self, session_id: str) -> None:
         """Take in a session that began after the viewer came."""
         if session_id not in self._cursors and session_id not in self._finished:
-            self._notice(session_id, None)
+            self._notice(session_id, Notice.LOOK)
 
-    def changed(self, session_id: str) -> None:
+    def changed(self, session_id: str, *, hidden: bool) -> None:
         """Tell the client that the session's row is new or another."""
         if self.everything or session_id in self._cursors:
-            self._notice(session_id, False)
+            self._notice(session_id, Notice.HIDDEN if hidden else Notice.CHANGED)
 
     def forgotten(self, session_id: str, owner_id: int | None, *, team: bool) -> None:
         """Tell the client that the session is gone, if it could be seen."""
         seen = self.caller.sees(UUID(session_id), owner_id, team=team)
         if session_id in self._cursors or (self.everything and seen):
-            self._notice(session_id, True)
+            self._notice(session_id, Notice.FORGOTTEN)
 
-    def _notice(self, session_id: str, forgotten: bool | None) -> None:
-        if (session_id, forgotten) not in self._notices:
-            self._notices.append((session_id, forgotten))
+    def _notice(self, session_id: str, notice: Notice) -> None:
+        if (session_id, notice) not in self._notices:
+            self._notices.append((session_id, notice))
             self._wake.set()
 
     # The client tells
@@ -157,7 +168,7 @@ class Viewer:
     def look_again(self) -> None:
         """Find out which of the watched sessions may still be seen."""
         for session_id in self._cursors:
-            self._notice(session_id, None)
+            self._notice(session_id, Notice.LOOK)
 
     def watches(self, session_id: str) -> bool:
         """Tell whether the session is among those that are streamed."""
@@ -214,21 +225,26 @@ class Viewer:
                     if cursor is not None and cursor.ready and await self._step(cursor):
                         self._dirty[session_id] = None
 
-    async def _tell_notice(self, session_id: str, forgotten: bool | None) -> None:
-        rows = [] if forgotten else await self._fan_out.log.run(self._rows, [session_id])
-        if forgotten or (not rows and session_id in self._cursors):
-            # Gone, or not shown to this client any more.
+    async def _tell_notice(self, session_id: str, notice: Notice) -> None:
+        rows: list[Session] = []
+        if notice is not Notice.FORGOTTEN:
+            rows = await self._fan_out.log.run(self._rows, [session_id])
+        if not rows and self._was_seen(session_id, notice):
             self._drop(session_id)
             await self._send_json({"type": ServerMessage.FORGOTTEN, "sessionId": session_id})
         for row in rows:
-            if forgotten is not None:
-                await self._send_json(
-                    {"type": ServerMessage.UPDATED, "session": to_wire(row, self.caller)}
-                )
+            if notice is not Notice.LOOK:
+                session = to_wire(row, self.caller)
+                await self._send_json({"type": ServerMessage.UPDATED, "session": session})
             async with self._subscribing:
                 if self.everything and self._is_news(row):
                     start = Position(seq=0, offset=0)
                     await self._begin(row, start, output=self._everything_output)
+
+    def _was_seen(self, session_id: str, notice: Notice) -> bool:
+        """Tell whether the client may know a session that it cannot see now."""
+        hidden = notice is Notice.HIDDEN and self.caller.may(Right.VIEW)
+        return notice is Notice.FORGOTTEN or hidden or session_id in self._cursors
 
     def _is_news(self, row: Session) -> bool:
         """Tell whether a viewer of everything has yet to be told of this session."""

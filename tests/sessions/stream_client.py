@@ -1,0 +1,55 @@
+"""A client of the live stream, in the server's own process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from channels.testing import WebsocketCommunicator
+
+
+class Client:
+    """A live stream as a client sees it; keeps what it has received."""
+
+    def __init__(self, communicator: WebsocketCommunicator) -> None:
+        self._communicator = communicator
+        self.received: list[dict[str, Any]] = []
+
+    async def send(self, message: object) -> None:
+        await self._communicator.send_json_to(message)
+
+    async def send_text(self, text: str) -> None:
+        await self._communicator.send_to(text_data=text)
+
+    async def receive(self, timeout: float = 5) -> dict[str, Any]:
+        message: dict[str, Any] = await self._communicator.receive_json_from(timeout)
+        self.received.append(message)
+        return message
+
+    async def until(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        while not wanted(message := await self.receive()):
+            pass
+        return message
+
+    async def until_type(self, kind: str) -> dict[str, Any]:
+        return await self.until(lambda message: message["type"] == kind)
+
+    async def until_text(self, text: str) -> None:
+        await self.until(lambda _: text in self.text())
+
+    async def nothing_follows(self) -> bool:
+        return bool(await self._communicator.receive_nothing(0.05))
+
+    def text(self) -> str:
+        outputs = [m for m in self.received if m["type"] == "session:output"]
+        return "".join(m["data"] for m in outputs if not m.get("replay"))
+
+    def events(self) -> list[str]:
+        kinds = [m["type"] for m in self.received if m["type"].startswith("session:")]
+        return [kind for kind in kinds if kind not in ("session:output", "session:updated")]
+
+    async def close_code(self) -> int:
+        while True:
+            message = await self._communicator.receive_output(5)
+            if message["type"] == "websocket.close":
+                return int(message["code"])
