@@ -63,22 +63,28 @@ def test_a_question_is_shown_on_every_page_and_answered_with_one_press(
     expect(history.page.locator("#waiting-pill")).to_be_hidden()
 
 
-def test_a_restart_of_the_server_is_shown_mended_and_typing_goes_on(
+def test_a_crash_of_the_server_is_shown_mended_and_both_go_on_typing_in_vim(
     visit: Visit, start: Callable[..., str], server: RealServer
 ) -> None:
-    visitor = visit()
-    visitor.open(start("vim --clean notes.txt"))
-    visitor.type("ibefore")
-    visitor.sees("before")
+    session = start("vim --clean notes.txt")
+    one, other = visit(), visit()
+    for visitor in (one, other):
+        visitor.open(session)
+    one.type("ibefore")
+    other.sees("before")
     server.kill()
-    expect(visitor.page.locator("#terminal-notice")).to_be_visible()
-    expect(visitor.page.locator("#connection-text")).to_contain_text("Reconnecting")
-    visitor.type("LOST")
+    for visitor in (one, other):
+        expect(visitor.page.locator("#terminal-notice")).to_be_visible()
+        expect(visitor.page.locator("#connection-text")).to_contain_text("Reconnecting")
+        visitor.type("LOST")
     server.start()
-    visitor.is_live()
-    expect(visitor.page.locator("#terminal-notice")).to_be_hidden()
-    visitor.type(" and after")
-    visitor.sees("before and after")
+    for visitor in (one, other):
+        visitor.is_live()
+        expect(visitor.page.locator("#terminal-notice")).to_be_hidden()
+    one.type(" and after")
+    other.sees("before and after")
+    other.type(", from both")
+    one.sees("before and after, from both")
 
 
 def test_a_session_that_ended_while_nobody_could_hear_it_is_shown_as_ended(
