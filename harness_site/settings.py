@@ -68,9 +68,10 @@ HARNESS_PASS_ENV = env.words("HARNESS_PASS_ENV", "*_API_KEY,SSH_AUTH_SOCK")
 HARNESS_INHERITED_ENV = env.everything()
 # The user that programs become; only a server that runs as root can do that.
 HARNESS_RUN_AS = env.user("HARNESS_RUN_AS")
+HARNESS_HOME = env.home(HARNESS_RUN_AS)
 # In these folders, and below them, programs may work. Real paths: a root that is replaced by a link
 # later leads nowhere.
-HARNESS_ROOTS = env.folders("HARNESS_ROOTS", "~", home=env.home(HARNESS_RUN_AS))
+HARNESS_ROOTS = env.folders("HARNESS_ROOTS", "~", home=HARNESS_HOME)
 # For each user: sessions that run or are queued, and starts within a minute; 0 is no limit.
 HARNESS_USER_SESSIONS = env.integer("HARNESS_USER_SESSIONS", 0, least=0, most=100_000)
 HARNESS_STARTS_PER_MINUTE = env.integer("HARNESS_STARTS_PER_MINUTE", 60, least=0, most=100_000)

@@ -2,7 +2,6 @@
 
 import re
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from django import template
@@ -41,8 +40,8 @@ def status_label(status: str) -> str:
 
 @register.filter
 def folder(path: object) -> str:
-    """Write a folder with `~` for the home of the user that the server runs as."""
-    text, home = plain(path), str(Path.home())
+    """Write a folder with `~` for the home that programs have."""
+    text, home = plain(path), settings.HARNESS_HOME
     inside = text == home or text.startswith(home.rstrip("/") + "/")
     return "~" + text[len(home) :] if inside and home != "/" else text
 
@@ -110,7 +109,7 @@ def page_facts() -> dict[str, Any]:
     return {
         "slots": settings.HARNESS_SLOTS,
         "host": settings.HARNESS_HOST_NAME,
-        "home": str(Path.home()),
+        "home": settings.HARNESS_HOME,
         "version": settings.VERSION,
     }
 

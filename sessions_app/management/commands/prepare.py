@@ -22,6 +22,7 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from sessions_app import checks
 from sessions_app.credentials import LOGIN_LINK_LIFE
 
 ALREADY_RUNNING = 3
@@ -55,6 +56,7 @@ class Command(BaseCommand):
             self._print_running(server)
             sys.exit(ALREADY_RUNNING)
         check_address(settings.HARNESS_HOST, settings.HARNESS_PORT)
+        self._check_programs()
         migrate()
         collect_static_files()
         link = login_link()
@@ -63,6 +65,15 @@ class Command(BaseCommand):
         self.stdout.write(f"Open this link within {MINUTES} minutes: {link}")
         self.stdout.write(f"API token for scripts: {settings.HARNESS_STATE_DIR / 'api-token'}")
         self.stdout.write("Stop with Ctrl+C; programs go on running.")
+
+    def _check_programs(self) -> None:
+        """Refuse to go on where no program could be started as the settings want it."""
+        for message in (
+            *checks.programs_have_somewhere_to_work(None),
+            *checks.programs_can_become_another_user(None),
+        ):
+            if message.is_serious():
+                raise CommandError(f"{message.msg}\n{message.hint}")
 
     def _print_link_only(self) -> None:
         self.stdout.write(login_link())
