@@ -1,10 +1,10 @@
 """How facts read; the browser's modules are held to the same cases."""
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_django.fixtures import Settings
 
 from dashboard.templatetags import dashboard as words
 from dashboard.waiting import waiting_summary
@@ -33,14 +33,14 @@ def test_control_characters_and_those_that_turn_the_writing_around_are_left_out(
     [("/home/ada", "~"), ("/home/ada/x", "~/x"), ("/home/adam", "/home/adam"), ("", "")],
 )
 def test_only_folders_inside_the_home_are_written_with_a_tilde(
-    path: str, told: str, monkeypatch: pytest.MonkeyPatch
+    path: str, told: str, settings: Settings
 ) -> None:
-    monkeypatch.setattr(Path, "home", lambda: Path("/home/ada"))
+    settings.HARNESS_HOME = "/home/ada"
     assert words.folder(path) == told
 
 
-def test_a_home_that_is_everything_is_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Path, "home", lambda: Path("/"))
+def test_a_home_that_is_everything_is_no_home(settings: Settings) -> None:
+    settings.HARNESS_HOME = "/"
     assert words.folder("/etc") == "/etc"
 
 

@@ -12,6 +12,7 @@ from pytest_django.fixtures import Settings
 
 from sessions_app import checks
 from sessions_app.holder.account import may_become_others
+from tests.real_server import free_port
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
 
@@ -125,3 +126,29 @@ def settings_with(state: Path, expression: str, **variables: str) -> str:
         check=False,
     )
     return asked.stdout + asked.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("HARNESS_ROOTS", "/no/such/folder", "There is no folder /no/such/folder"),
+        ("HARNESS_RUN_AS", "root", "names root or the user that the server runs as"),
+    ],
+)
+def test_a_server_that_could_start_no_program_does_not_start(
+    tmp_path: Path, variable: str, value: str, sentence: str
+) -> None:
+    inherited = {name: text for name, text in os.environ.items() if "HARNESS" not in name}
+    state = tmp_path / "state"
+    environment = {**inherited, "HARNESS_STATE_DIR": str(state), "HARNESS_PORT": str(free_port())}
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "prepare"],
+        cwd=Path(__file__).parents[2],
+        env={**environment, "DJANGO_SETTINGS_MODULE": "harness_site.settings", variable: value},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert sentence in ended.stderr
+    assert "Traceback" not in ended.stderr
