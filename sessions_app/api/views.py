@@ -69,7 +69,7 @@ class SessionsView(ApiView):
         request=wire.StartSerializer,
         parameters=[OpenApiParameter(IDEMPOTENCY_KEY, str, OpenApiParameter.HEADER)],
         examples=_START_EXAMPLES,
-        responses=answers({201: wire.SessionSerializer}, 409, 413, 415),
+        responses=answers({201: wire.SessionSerializer}, 409, 413, 415, 429),
     )
     def post(self, request: Request) -> Response:
         """Start a program, or queue it."""
