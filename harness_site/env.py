@@ -67,6 +67,11 @@ def folder(name: str, default: str) -> Path:
     return path
 
 
+def file(name: str) -> Path | None:
+    """Return an absolute path, None if there is none; `~` is the user's home."""
+    return folder(name, "") if text(name) else None
+
+
 def user(name: str) -> str:
     """Return the name of a user of this machine, or nothing."""
     value = text(name)

@@ -49,9 +49,15 @@ HARNESS_STATE_DIR = _private_folder(
 )
 HARNESS_HOST = env.text("HARNESS_HOST", "127.0.0.1")
 HARNESS_PORT = env.integer("HARNESS_PORT", 3333, least=1, most=65535)
-HARNESS_LOCAL_URL = local_url(HARNESS_HOST, HARNESS_PORT)
 # Where the pages live, the only place where a login cookie counts (see sessions_app.gate).
 HARNESS_PUBLIC_URL = env.origin("HARNESS_PUBLIC_URL", f"http://harness.localhost:{HARNESS_PORT}")
+# PEM files: the certificate with its chain, and its key. With them the server itself speaks TLS.
+HARNESS_TLS_CERTIFICATE = env.file("HARNESS_TLS_CERTIFICATE")
+HARNESS_TLS_KEY = env.file("HARNESS_TLS_KEY")
+# Where programs find the server. A certificate is good for its own name only.
+HARNESS_LOCAL_URL = (
+    HARNESS_PUBLIC_URL if HARNESS_TLS_CERTIFICATE else local_url(HARNESS_HOST, HARNESS_PORT)
+)
 # Pages of other origins that may call with a token.
 HARNESS_CORS_ORIGINS = env.origins("HARNESS_CORS_ORIGINS")
 # Whose X-Forwarded-For, -Proto and -Host count.
@@ -186,6 +192,15 @@ STORAGES = {
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
 # Cookies ignore ports: own names keep two servers of one machine apart. Over TLS no other name or
 # port can read or replace them (RFC 6265bis, "The __Host- Prefix").
 _OVER_TLS = HARNESS_PUBLIC_URL.startswith("https:")
@@ -197,6 +212,14 @@ SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Strict"
 CSRF_COOKIE_SAMESITE = "Strict"
 SESSION_COOKIE_AGE = 30 * 24 * 3600
+# Browsers that came over TLS once never come without it again. Other names of the same domain are
+# not this server's to decide on.
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _OVER_TLS else 0
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+SECURE_SSL_REDIRECT = _OVER_TLS
+# Programs of this machine, and monitors, may come behind the proxy's back, with a token or without
+# anything worth hiding.
+SECURE_REDIRECT_EXEMPT = [r"^api/", r"^health$"]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 

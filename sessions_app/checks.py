@@ -9,9 +9,8 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
 
+from sessions_app import network_exposure
 from sessions_app.holder.account import look_up, may_become_others
-
-LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 @checks.register()
@@ -31,21 +30,13 @@ def state_folder_is_private(
     return []
 
 
-@checks.register()
-def bound_to_loopback(
+@checks.register(checks.Tags.database)
+def may_be_exposed(
     app_configs: Sequence[AppConfig] | None, **kwargs: Any
 ) -> list[checks.CheckMessage]:
-    """A server that starts programs has no business on the network without TLS."""
-    if settings.HARNESS_HOST in LOOPBACK or settings.HARNESS_HOST.startswith("127."):
-        return []
-    return [
-        checks.Warning(
-            f"HARNESS_HOST={settings.HARNESS_HOST} makes the server reachable from other machines, "
-            "unencrypted.",
-            hint="Leave it at 127.0.0.1 and forward the port through ssh.",
-            id="sessions_app.W001",
-        )
-    ]
+    """A server that starts programs has no business on the network unless all is in order."""
+    sentences = network_exposure.missing() if kwargs.get("databases") else []
+    return [checks.Error(sentence, id="sessions_app.E002") for sentence in sentences]
 
 
 @checks.register()

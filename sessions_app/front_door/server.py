@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 # Installs Twisted's reactor over asyncio's loop, so it goes before everything else of Twisted.
 from daphne import server as daphne_server
+from OpenSSL import SSL
 from twisted.internet import reactor as twisted_reactor
 from twisted.internet.error import CannotListenError
 from twisted.logger import globalLogBeginner
@@ -33,8 +35,12 @@ class FrontDoor(daphne_server.Server):
         port: int,
         limits: Limits,
         proxies: Iterable[object] = (),
+        tls: "Certificate | None" = None,
     ) -> None:
-        """`proxies` are the addresses and networks of trusted proxies: any number may come."""
+        """`proxies` are the addresses and networks of trusted proxies: any number may come.
+
+        Without `tls`, what is sent can be read on the way.
+        """
         super().__init__(
             application,
             endpoints=[f"{host}:{port}"],
@@ -49,6 +55,7 @@ class FrontDoor(daphne_server.Server):
         self._address = (host.strip("[]"), port)
         self._limits = limits
         self._proxies = proxies
+        self._tls = tls
 
     def run(self) -> None:
         """Serve; raises CannotListenError."""
@@ -63,7 +70,10 @@ class FrontDoor(daphne_server.Server):
         nobody: Any = [lambda event: None]
         globalLogBeginner.beginLoggingTo(nobody, redirectStandardIO=False, discardBuffer=True)
         host, port = self._address
-        reactor.listenTCP(port, self.http_factory, backlog=BACKLOG, interface=host)
+        if self._tls is None:
+            reactor.listenTCP(port, self.http_factory, BACKLOG, host)
+        else:
+            reactor.listenSSL(port, self.http_factory, self._tls, BACKLOG, host)
         reactor.callLater(1, self.application_checker)
         reactor.callLater(2, self.timeout_checker)
         reactor.addSystemEventTrigger("before", "shutdown", self.kill_all_applications)
@@ -79,4 +89,19 @@ class FrontDoor(daphne_server.Server):
         return super().kill_all_applications()
 
 
-__all__ = ["CannotListenError", "FrontDoor"]
+class Certificate:
+    """Gives Twisted what it needs to speak TLS 1.2 and later (IOpenSSLContextFactory)."""
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        """`certificate` is a PEM file that holds its chain too."""
+        self._context = SSL.Context(SSL.TLS_SERVER_METHOD)
+        self._context.set_min_proto_version(SSL.TLS1_2_VERSION)
+        self._context.use_certificate_chain_file(str(certificate))
+        self._context.use_privatekey_file(str(key))
+
+    def getContext(self) -> SSL.Context:  # noqa: N802  # Twisted's name for it
+        """Return the one context of all connections."""
+        return self._context
+
+
+__all__ = ["CannotListenError", "Certificate", "FrontDoor"]

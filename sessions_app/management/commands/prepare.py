@@ -22,7 +22,7 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from sessions_app import checks
+from sessions_app import checks, network_exposure
 from sessions_app.credentials import LOGIN_LINK_LIFE
 
 ALREADY_RUNNING = 3
@@ -58,6 +58,8 @@ class Command(BaseCommand):
         check_address(settings.HARNESS_HOST, settings.HARNESS_PORT)
         self._check_programs()
         migrate()
+        if sentences := network_exposure.missing():
+            raise CommandError(network_exposure.refusal(sentences))
         collect_static_files()
         link = login_link()
         self.stdout.write(f"{settings.HARNESS_HOST} {settings.HARNESS_PORT}")

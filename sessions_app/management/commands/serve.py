@@ -7,8 +7,9 @@ from channels.routing import get_default_application
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from sessions_app import network_exposure
 from sessions_app.front_door.limits import Limits, descriptors_for_clients
-from sessions_app.front_door.server import CannotListenError, FrontDoor
+from sessions_app.front_door.server import CannotListenError, Certificate, FrontDoor
 
 # For each program: the holder's socket and pidfd, its output, and what is read of it meanwhile.
 DESCRIPTORS_PER_PROGRAM = 8
@@ -22,6 +23,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Serve."""
+        if sentences := network_exposure.missing():
+            raise CommandError(network_exposure.refusal(sentences))
         # Programs write to the folder that this was called from.
         os.chdir("/")
         limits = Limits(body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
@@ -32,6 +35,7 @@ class Command(BaseCommand):
             settings.HARNESS_PORT,
             limits.within(descriptors_for_clients(limits, others)),
             settings.HARNESS_TRUSTED_PROXIES,
+            self._tls(),
         )
         try:
             server.run()
@@ -39,3 +43,7 @@ class Command(BaseCommand):
             raise CommandError(
                 f"The address cannot be listened on: {refusal.socketError}"
             ) from None
+
+    def _tls(self) -> Certificate | None:
+        certificate, key = settings.HARNESS_TLS_CERTIFICATE, settings.HARNESS_TLS_KEY
+        return Certificate(certificate, key) if certificate and key else None
