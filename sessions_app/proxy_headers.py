@@ -32,12 +32,6 @@ def as_trusted_proxies_say(scope: Scope, proxies: Networks) -> Scope:
     return changed
 
 
-def is_trusted(address: str, proxies: Networks) -> bool:
-    """Tell whether this peer address is a configured proxy's; False for any other text."""
-    peer = _address_of(address)
-    return peer is not None and _is_trusted(peer, proxies)
-
-
 def _cleaned(headers: Headers) -> list[Header]:
     return [
         (name, value)
