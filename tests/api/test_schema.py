@@ -108,16 +108,14 @@ def _nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def target(
-    alice: User, fake_manager: FakeManager, _nothing_happens: None
-) -> Iterator[tuple[str, str]]:
-    """Return the id of a session that may be broken, and a token."""
-    session = make_session(slot=40)
+def target(alice: User, fake_manager: FakeManager, _nothing_happens: None) -> Iterator[str]:
+    """Return the id of a session that is alice's and shown to the team."""
+    session = make_session(slot=40, team=True)
     store_output(session, b"some output\r\n" * 100)
     # The end of a request would close the connection that holds the test's transaction.
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
-    yield str(session.pk), ApiToken.issue(alice, "fuzz")
+    yield str(session.pk)
     for signal in (request_started, request_finished):
         signal.connect(close_old_connections)
     assert Session.objects.filter(pk=session.pk).exists()
@@ -134,13 +132,13 @@ CASES: st.SearchStrategy[Any] = st.one_of(
 )
 
 
-@pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume asynchronous")
-def test_no_request_makes_the_server_fail(target: tuple[str, str]) -> None:
+def fuzzed(session_id: str, headers: dict[str, str], examples: int) -> list[tuple[str, int]]:
+    """Send whatever the document allows and forbids; return methods and statuses."""
     application = get_wsgi_application()
-    session_id, token = target
+    outcomes: list[tuple[str, int]] = []
 
     @settings(
-        max_examples=250,
+        max_examples=examples,
         deadline=None,
         phases=[Phase.generate],
         database=None,
@@ -151,9 +149,50 @@ def test_no_request_makes_the_server_fail(target: tuple[str, str]) -> None:
     def fuzz(case: Any, stray: int) -> None:
         if stray and "session_id" in case.path_parameters:
             case.path_parameters["session_id"] = session_id
-        answer = case.call(app=application, headers={"Authorization": f"Bearer {token}"})
+        answer = case.call(app=application, headers=headers)
         assert answer.status_code < 500, (case.as_curl_command(), answer.content)
         if answer.status_code >= 400:
             assert {"error", "code"} <= answer.json().keys(), case.as_curl_command()
+        outcomes.append((case.method, answer.status_code))
 
     fuzz()
+    return outcomes
+
+
+def bearer(user: User) -> dict[str, str]:
+    return {"Authorization": f"Bearer {ApiToken.issue(user, 'fuzz')}"}
+
+
+@pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume asynchronous")
+@pytest.mark.parametrize("role", ["alice", "carol"])
+def test_no_request_makes_the_server_fail(
+    target: str, role: str, request: pytest.FixtureRequest
+) -> None:
+    outcomes = fuzzed(target, bearer(request.getfixturevalue(role)), 250)
+    assert {200, 201, 400, 404} <= {status for _, status in outcomes}
+
+
+@pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume asynchronous")
+@pytest.mark.parametrize("role", ["bob", "vera"])
+def test_no_request_of_who_may_only_look_changes_anything(
+    target: str, role: str, request: pytest.FixtureRequest, fake_manager: FakeManager
+) -> None:
+    """Bob may start sessions of his own, and steer none that is somebody else's."""
+    outcomes = fuzzed(target, bearer(request.getfixturevalue(role)), 200)
+    assert fake_manager.calls == []
+    assert fake_manager.launched == [] or role == "bob"
+    assert {200, 403} <= {status for _, status in outcomes}
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Authorization": "Bearer hrn_unknown"}, {"Cookie": "x=y"}]
+)
+def test_no_request_without_a_login_is_answered_with_anything_but_401(
+    target: str, headers: dict[str, str], fake_manager: FakeManager
+) -> None:
+    outcomes = fuzzed(target, headers, 100)
+    # What is not a request at all may be refused before anybody asks who it is from.
+    assert {status for _, status in outcomes} <= {400, 401, 404, 405}
+    assert sum(status == 401 for _, status in outcomes) > len(outcomes) / 2
+    assert fake_manager.calls == []
+    assert fake_manager.launched == []
