@@ -107,7 +107,8 @@ class RealServer:
         if self.kind == "daphne":
             return [sys.executable, "-I", str(PROJECT / "manage.py"), "serve"]
         if self.kind == "daphne by hand":
-            options = ["-b", "127.0.0.1", "-p", str(self.port)]
+            options = ["-b", "127.0.0.1", "-p", str(self.port), "--no-server-name"]
+            options += ["--websocket_timeout", "-1", "--websocket_connect_timeout", "15"]
             return [sys.executable, "-m", "daphne", *options, application]
         options = ["--host", "127.0.0.1", "--port", str(self.port), "--log-level", "warning"]
         options += ["--no-proxy-headers"]  # else it believes what any program of this machine says

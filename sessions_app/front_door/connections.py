@@ -1,9 +1,10 @@
 """Which connections there are, how far each is, and which one goes when there are too many."""
 
 import ipaddress
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from sessions_app.front_door.limits import Limits
@@ -30,12 +31,14 @@ EVICTED = (Phase.CLOSING, Phase.IDLE, Phase.HEAD, Phase.BODY)
 class Connection:
     """One connection; `cut` ends it at once.
 
-    `client` is None for a trusted proxy, `phase` is None when it is no longer counted.
+    `client` is None for a trusted proxy, `phase` is None when it is no longer counted; `since` is
+    when the phase began, by the monotonic clock.
     """
 
     client: str | None
     cut: Callable[[], None]
     phase: Phase | None = Phase.HEAD
+    since: float = field(default_factory=time.monotonic)
 
 
 class Connections:
@@ -64,17 +67,15 @@ class Connections:
         connection = Connection(client, cut)
         if client is not None:
             self._of_client[client] += 1
-        heads = self._in_phase[Phase.HEAD]
-        heads[connection] = None
-        if len(heads) > self._limits.unfinished_heads:
-            self._cut(next(iter(heads)))
+        self._in_phase[Phase.HEAD][connection] = None
+        self._cut_unfinished()
         return connection
 
     def enter(self, connection: Connection, phase: Phase) -> None:
         """Note how far the connection is now; one that is no longer counted stays so."""
         if connection.phase is not None:
             del self._in_phase[connection.phase][connection]
-            connection.phase = phase
+            connection.phase, connection.since = phase, time.monotonic()
             self._in_phase[phase][connection] = None
 
     def forget(self, connection: Connection) -> None:
@@ -109,6 +110,16 @@ class Connections:
         if client is None or self._of_client[client] < self._limits.connections_per_address:
             return True
         return self._make_room(client)
+
+    def _cut_unfinished(self) -> None:
+        """Cut the oldest of the unfinished heads that are too many, if they have had time."""
+        heads = self._in_phase[Phase.HEAD]
+        too_old = time.monotonic() - self._limits.unfinished_seconds
+        while len(heads) > self._limits.unfinished_heads:
+            oldest = next(iter(heads))
+            if oldest.since > too_old:
+                return
+            self._cut(oldest)
 
     def _make_room(self, client: str | None = None) -> bool:
         """Cut one connection, of this client if one is named; False if all are at work."""

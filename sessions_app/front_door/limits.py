@@ -40,8 +40,10 @@ class Limits:
     connections: int = 2000
     # A thousand live streams behind one address, and requests beside them.
     connections_per_address: int = 1024
-    # Honest clients send the head as soon as they are connected: at any moment few have not.
+    # Honest clients send the head as soon as they are connected: few have not after some seconds,
+    # which is what one program needs that opens a thousand connections at once.
     unfinished_heads: int = 256
+    unfinished_seconds: float = 5.0
     # Connections that are being told that there are too many; more are closed without a word.
     refusals: int = 64
     # What clients may say at /ws is small; docs/api.md promises this bound.
