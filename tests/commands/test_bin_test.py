@@ -30,7 +30,7 @@ def set_up_project(bare_project: BareProject) -> BareProject:
     (folder / "node_modules/.installed-dev").write_text(wanted)
     bare_project.python_that()
     bare_project.program("npm", "echo 11.0.0")
-    for name in ("chromium", "htop", "less", "vim"):
+    for name in ("bwrap", "chromium", "faketime", "htop", "less", "vim"):
         bare_project.program(name, "exit 0")
     return bare_project
 
