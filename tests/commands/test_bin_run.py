@@ -25,10 +25,10 @@ START_SECONDS = 60.0
 class Started:
     """A server that bin/run has started on a state folder of its own."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, **environment: str) -> None:
         self.state = folder / "state"
         self.port = port
-        self.environment = environment_of(self.state, port)
+        self.environment = environment_of(self.state, port) | environment
         self.output = folder / "output"
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
@@ -64,7 +64,13 @@ class Started:
 @pytest.fixture
 def started(tmp_path: Path, free_port: int) -> Iterator[Started]:
     """Give a server that has announced itself; it is stopped afterwards."""
-    server = Started(tmp_path, free_port)
+    with announced(Started(tmp_path, free_port)) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def announced(server: Started) -> Iterator[Started]:
+    """Wait until it has announced itself; stop it afterwards."""
     try:
         until(lambda: "Stop with Ctrl+C" in server.printed(), timeout=START_SECONDS)
         yield server
@@ -109,8 +115,72 @@ def test_the_announcer_is_gone_and_the_server_is_the_process_that_was_started(
 
     until(lambda: members() == [started.process.pid])
     arguments = Path(f"/proc/{started.process.pid}/cmdline").read_bytes()
-    assert b"daphne" in arguments
+    assert arguments.split(b"\0")[1:4] == [b"-I", bytes(PROJECT / "manage.py"), b"serve"]
     assert b"token" not in arguments
+
+
+PLANTED = ("daphne", "django", "harness_site", "json", "sitecustomize", "twisted", "usercustomize")
+
+
+@pytest.fixture
+def planted(tmp_path: Path) -> Path:
+    """Give a folder with modules that tell when they are imported."""
+    for name in PLANTED:
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'imported')!r}, 'a').close()")
+    return tmp_path
+
+
+def pointing_at(folder: Path) -> dict[str, str]:
+    """Return variables by which Python finds code, or what runs it, in that folder."""
+    return {
+        "PYTHONPATH": str(folder),
+        "PYTHONSTARTUP": str(folder / "json.py"),
+        "PYTHONUSERBASE": str(folder),
+        "PYTHONWARNINGS": "ignore::sitecustomize.Anything",
+    }
+
+
+def test_nothing_is_imported_from_the_folder_it_is_called_from_nor_from_where_variables_say(
+    planted: Path, free_port: int
+) -> None:
+    with announced(Started(planted, free_port, **pointing_at(planted))) as server:
+        assert server.get("/health")[0] == 200
+        assert not (planted / "imported").exists()
+        assert os.readlink(f"/proc/{server.process.pid}/cwd") == "/"
+
+
+def test_the_path_of_modules_has_the_project_and_the_installed_packages_only(
+    planted: Path, free_port: int
+) -> None:
+    asked = "import json, sys; print(json.dumps([sys.path, sys.flags.isolated]))"
+    ended = subprocess.run(
+        [PROJECT / "bin/run", "manage", "shell", "-v0", "-c", asked],
+        cwd=planted,
+        env=environment_of(planted / "state", free_port) | pointing_at(planted),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    path, isolated = json.loads(ended.stdout)
+    assert isolated
+    assert path[0] == str(PROJECT)
+    assert not {"", ".", str(planted), "/"} & set(path)
+
+
+def test_no_variable_by_which_python_finds_code_is_handed_on(tmp_path: Path) -> None:
+    kept = {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    ended = subprocess.run(
+        ["sh", "-eu", "-c", ". bin/lib.sh; env"],  # noqa: S607
+        cwd=PROJECT,
+        env={"PATH": os.environ["PATH"], "project": str(PROJECT), **pointing_at(tmp_path), **kept},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=True,
+    )
+    pairs = (line.split("=", 1) for line in ended.stdout.splitlines())
+    assert {name: value for name, value in pairs if name.startswith("PYTHON")} == kept
 
 
 def test_query_strings_are_not_logged(started: Started) -> None:
