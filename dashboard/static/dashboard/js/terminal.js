@@ -5,6 +5,7 @@ import { Unicode11Addon } from "../../vendor/addon-unicode11/lib/addon-unicode11
 import { WebLinksAddon } from "../../vendor/addon-web-links/lib/addon-web-links.mjs";
 import { WebglAddon } from "../../vendor/addon-webgl/lib/addon-webgl.mjs";
 import { Terminal } from "../../vendor/xterm/lib/xterm.mjs";
+import { allowStyles } from "./allowed-styles.js";
 import { openLink } from "./links.js";
 import { isFocusReport, swallowQueries } from "./queries.js";
 import { MINIMUM_CONTRAST, themeFor } from "./terminal-theme.js";
@@ -13,6 +14,8 @@ import { isDark, onTheme } from "./theme.js";
 const FONT = getComputedStyle(document.documentElement).getPropertyValue("--mono");
 const SCROLLBACK = 10_000;
 const RESET = "\x1bc";
+
+allowStyles();
 
 export class TerminalView {
   #place;
