@@ -11,6 +11,7 @@ from django.core import checks
 
 from sessions_app import network_exposure
 from sessions_app.holder.account import look_up, may_become_others
+from sessions_app.origins import LOOPBACK_NAMES, parse_origin
 
 
 @checks.register()
@@ -37,6 +38,39 @@ def may_be_exposed(
     """A server that starts programs has no business on the network unless all is in order."""
     sentences = network_exposure.missing() if kwargs.get("databases") else []
     return [checks.Error(sentence, id="sessions_app.E002") for sentence in sentences]
+
+
+@checks.register()
+def login_goes_to_nobody_else(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[checks.CheckMessage]:
+    """Cookies ignore ports, so they need a name that nothing else serves pages by."""
+    public = parse_origin(settings.HARNESS_PUBLIC_URL.encode())
+    if public is None or public.scheme == "https" or public.name not in LOOPBACK_NAMES:
+        return []
+    return [
+        checks.Warning(
+            f"Whatever else serves a page at {public.name} receives the login of whoever opens it.",
+            hint="Leave HARNESS_PUBLIC_URL empty if your browser knows harness.localhost.",
+            id="sessions_app.W020",
+        )
+    ]
+
+
+@checks.register()
+def not_everybody_is_a_proxy(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[checks.CheckMessage]:
+    """Whoever is believed can be anybody, as far as limits and records go."""
+    if all(network.prefixlen for network in settings.HARNESS_TRUSTED_PROXIES):
+        return []
+    return [
+        checks.Error(
+            "HARNESS_TRUSTED_PROXIES names every address there is.",
+            hint="Name the proxy's own address.",
+            id="sessions_app.E020",
+        )
+    ]
 
 
 @checks.register()

@@ -81,6 +81,11 @@ class Arrival:
         return parse_host(the_only_value(self.scope["headers"], b"host") or b"")
 
     @property
+    def scheme(self) -> str:
+        """`http` or `https`, for a live stream too."""
+        return "https" if self.scope.get("scheme") in ("https", "wss") else "http"
+
+    @property
     def is_at_public_place(self) -> bool:
         """Whether it was sent to where the pages live."""
         return self.host is not None and self.places.is_public(self.host)
@@ -137,7 +142,7 @@ def _wrong_host(arrival: Arrival) -> Answer | None:
     if arrival.host is None:
         sentence = "The request needs exactly one Host header, with a name or an address."
         return error_answer(400, "malformed-host", sentence)
-    if arrival.is_at_public_place or arrival.places.is_other(arrival.host):
+    if arrival.is_at_public_place or arrival.places.is_other(arrival.host, arrival.scheme):
         return None
     sentence = (
         "This server does not answer to that name. "
@@ -271,7 +276,4 @@ def _may_open_a_stream(arrival: Arrival) -> bool:
 
 
 def _names_the_host(arrival: Arrival) -> bool:
-    secure = arrival.scope.get("scheme") == "wss"
-    return arrival.host is not None and arrival.origin == arrival.host.at(
-        "https" if secure else "http"
-    )
+    return arrival.host is not None and arrival.origin == arrival.host.at(arrival.scheme)

@@ -131,26 +131,26 @@ class Places:
     """
 
     public: Origin
-    others: frozenset[Origin] = frozenset()
+    others: frozenset[Host] = frozenset()
     cors: frozenset[Origin] = frozenset()
 
     @classmethod
     def of(cls, public: Origin, listening: str, port: int, cors: Iterable[Origin] = ()) -> Self:
-        """Return the places of a server that listens there, in plain HTTP.
+        """Return the places of a server that listens there.
 
-        The others need the port that it listens on; without one a `Host` means 80. Behind a proxy
-        on 80 or 443 a `Host` without a port is the public place, if the proxy passes it on or is a
-        trusted one that sends `X-Forwarded-Host`. Other names under `localhost` are not ours:
-        programs of this machine serve pages there.
+        The others need the port that it listens on; without one a `Host` means its scheme's. So
+        behind a proxy on 80 or 443 a `Host` without a port is the public place, if the proxy passes
+        it on or is a trusted one that sends `X-Forwarded-Host`. Other names under `localhost` are
+        not ours: programs of this machine serve pages there.
         """
         names = {*LOOPBACK_NAMES, listening_name(listening) or LOOPBACK_NAMES[0]}
-        others = frozenset(Origin("http", name, port) for name in names)
+        others = frozenset(Host(name, port) for name in names)
         return cls(public=public, others=others, cors=frozenset(cors))
 
     def is_public(self, host: Host) -> bool:
         """Tell whether the host is the pages' own; a missing port is the public scheme's."""
         return host.at(self.public.scheme) == self.public
 
-    def is_other(self, host: Host) -> bool:
-        """Tell whether the host is one that serves bearer clients."""
-        return host.at("http") in self.others
+    def is_other(self, host: Host, scheme: str) -> bool:
+        """Tell whether the host is one that serves bearer clients, which speak `scheme` to it."""
+        return Host(host.name, host.at(scheme).port) in self.others

@@ -312,7 +312,7 @@ def sees_only_what_it_may(scope: Scope) -> None:
     (value,) = header_values(headers, b"host")
     host = parse_host(value)
     assert host is not None
-    assert PLACES.is_public(host) or PLACES.is_other(host)
+    assert PLACES.is_public(host) or PLACES.is_other(host, "https") or PLACES.is_other(host, "http")
     if b"cookie" in names:
         assert PLACES.is_public(host)
         assert not any(

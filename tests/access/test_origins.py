@@ -141,7 +141,7 @@ def test_a_host_counts_with_its_port(host: bytes, is_public: bool, is_other: boo
     places = Places.of(PUBLIC, "192.168.1.5", 3333)
     found = parse_host(host)
     assert found is not None
-    assert (places.is_public(found), places.is_other(found)) == (is_public, is_other)
+    assert (places.is_public(found), places.is_other(found, "http")) == (is_public, is_other)
 
 
 @pytest.mark.parametrize(
@@ -159,8 +159,11 @@ def test_a_default_port_may_be_left_out(public: Origin, host: bytes) -> None:
     assert Places.of(public, "127.0.0.1", 3333).is_public(found)
 
 
-def test_a_server_on_port_80_is_reached_without_a_port() -> None:
-    assert Places.of(PUBLIC, "127.0.0.1", 80).is_other(Host("127.0.0.1", None))
+@pytest.mark.parametrize(("scheme", "port"), [("http", 80), ("https", 443)])
+def test_a_server_on_its_scheme_s_port_is_reached_without_a_port(scheme: str, port: int) -> None:
+    host = Host("127.0.0.1", None)
+    assert Places.of(PUBLIC, "127.0.0.1", port).is_other(host, scheme)
+    assert not Places.of(PUBLIC, "127.0.0.1", 3333).is_other(host, scheme)
 
 
 @pytest.mark.parametrize(
