@@ -21,6 +21,8 @@ from sessions_app.rights import Right
 
 RECENTLY_ENDED = 8
 ROWS_PER_PAGE = 50
+# For how many hours a link may be made on the page, and how that reads.
+LINK_LIVES = {1: "1 hour", 24: "1 day", 7 * 24: "7 days", 30 * 24: "30 days"}
 
 
 def _visible(request: HttpRequest) -> SessionQuerySet:
@@ -68,12 +70,17 @@ def history(request: HttpRequest) -> HttpResponse:
 def session(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
     """Show one session: its terminal while it runs, its last screen afterwards.
 
-    Who is not logged in may see what a link shows.
+    Who is not logged in may see what a link shows. What the caller may not do has no controls on
+    the page.
     """
     caller = caller_of(request)
     if not caller.is_known:
         return redirect_to_login(request.get_full_path())
     found = get_object_or_404(_visible(request), pk=session_id)
-    controls = caller.controls(found.owner_id, Right.INPUT)
-    context = {"session": found, "access": "control" if controls else "view"}
+    context = {
+        "session": found,
+        "may_type": caller.controls(found.owner_id, Right.INPUT),
+        "may_manage": caller.controls(found.owner_id, Right.START),
+        "link_lives": LINK_LIVES,
+    }
     return render(request, "dashboard/session.html", context)

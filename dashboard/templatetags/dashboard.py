@@ -12,16 +12,23 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from dashboard.forms import scope_words
 from dashboard.history import STATUS_LABELS
 from dashboard.waiting import waiting_summary
-from sessions_app.callers import caller_of
+from sessions_app.callers import Caller, caller_of
 from sessions_app.events import Status, iso
-from sessions_app.models import Session
+from sessions_app.models import ApiToken, Session
+from sessions_app.rights import Right, Role
 
 register = template.Library()
 
 REMEMBERED_SESSIONS = 100
 SUGGESTIONS = 8
+ROLE_NAMES: dict[str, str] = {
+    Role.VIEWER: "Viewer",
+    Role.OPERATOR: "Operator",
+    Role.ADMIN: "Administrator",
+}
 # C0 and C1 controls, and the characters that hide or turn around what follows them.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
@@ -103,14 +110,44 @@ def waiting_count(request: HttpRequest) -> int:
     return visible.filter(status=Status.WAITING_CHECKPOINT).count()
 
 
+@register.filter
+def other_owner(session: Session | None, caller: Caller) -> str:
+    """Return the owner's name if that is somebody else."""
+    owner = session.owner if session else None
+    return plain(owner.get_username()) if owner and owner.pk != caller.user.pk else ""
+
+
+@register.filter
+def managed_by(session: Session | None, caller: Caller) -> bool:
+    """Tell whether the caller may end, rename and share the session."""
+    return session is not None and caller.controls(session.owner_id, Right.START)
+
+
+@register.filter
+def scopes(token: ApiToken, caller: Caller) -> str:
+    """Write in plain words what a token of the caller may do."""
+    return scope_words(token, caller)
+
+
+@register.filter
+def is_over(moment: datetime | None) -> bool:
+    """Tell whether the moment, if there is one, has passed."""
+    return moment is not None and moment <= timezone.now()
+
+
 @register.simple_tag
-def page_facts() -> dict[str, Any]:
-    """Return what every page's script needs to know about the server."""
+def page_facts(request: HttpRequest) -> dict[str, Any]:
+    """Return what every page needs to know about the server and about who looks at it."""
+    caller = caller_of(request)
     return {
         "slots": settings.HARNESS_SLOTS,
         "host": settings.HARNESS_HOST_NAME,
-        "home": settings.HARNESS_HOME,
+        # Where things lie on the server is nothing for guests.
+        "home": settings.HARNESS_HOME if caller.user.is_authenticated else "",
         "version": settings.VERSION,
+        "caller": caller,
+        "role_name": ROLE_NAMES.get(caller.role, "No role"),
+        "may_start": caller.may(Right.START),
     }
 
 

@@ -8,10 +8,12 @@ const at = (id) => document.getElementById(id);
 export class Ask {
   #sessionId;
   #shown = null;
+  // None for who may only look: the question is shown without its answers.
   #reply = at("ask-text");
 
   constructor(sessionId) {
     this.#sessionId = sessionId;
+    if (!this.#reply) return;
     at("ask-reply").addEventListener("submit", (event) => {
       event.preventDefault();
       this.#send({ text: this.#reply.value, submit: true });
@@ -24,7 +26,7 @@ export class Ask {
   }
 
   focus() {
-    if (!at("ask").hidden) this.#reply.focus();
+    if (!at("ask").hidden) this.#reply?.focus();
   }
 
   // `waiting` is the event, or null once it waits no longer.
@@ -44,6 +46,7 @@ export class Ask {
     if (steps.length > 0) body.push(list(steps));
     if (hint) body.push(Object.assign(withText("p", hint), { className: "sub" }));
     at("ask-body").replaceChildren(...body);
+    if (!this.#reply) return;
     at("ask-answers").replaceChildren(...answers(waiting).map((answer) => this.#button(answer)));
     this.#error("");
     this.#reply.value = "";

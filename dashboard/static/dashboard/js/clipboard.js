@@ -5,7 +5,8 @@ export async function copyText(text) {
   const field = document.createElement("textarea");
   field.value = text;
   field.className = "hidden";
-  document.body.append(field);
+  // What is behind an open dialog cannot be selected.
+  (document.querySelector("dialog[open]") ?? document.body).append(field);
   field.select();
   const isDone = document.execCommand("copy");
   field.remove();

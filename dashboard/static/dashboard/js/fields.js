@@ -25,6 +25,14 @@ const WRITERS = {
   },
   host: (element, session) =>
     show(element, session.host === document.body.dataset.host ? "" : plain(session.host)),
+  owner: (element, session) => {
+    const isMine = (session.owner ?? "") === document.body.dataset.user;
+    show(element, isMine ? "" : plain(session.owner));
+  },
+  end: (element, session) => {
+    element.hidden = session.access !== "control";
+    element.dataset.end = session.id;
+  },
   waits: (element, session) => show(element, session.waiting ? summary(session.waiting) : ""),
   stalled: (element, session) => show(element, stall(session)),
   outcome: (element, session) => show(element, session.status === "failed" ? outcome(session) : ""),

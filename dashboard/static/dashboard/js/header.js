@@ -1,7 +1,7 @@
 // The header of every page: whether the page is live, and how many sessions wait.
 
 const ENDED = {
-  4401: "Logged out",
+  4401: document.body.dataset.role === "guest" ? "Ended" : "Logged out",
   4403: "Not allowed",
 };
 
@@ -36,8 +36,10 @@ export function showState(next) {
 }
 
 export function showWaiting(count) {
-  pill.hidden = count === 0;
-  document.getElementById("waiting-count").textContent = count;
+  if (pill) {
+    pill.hidden = count === 0;
+    document.getElementById("waiting-count").textContent = count;
+  }
   const title = currentTitle();
   document.title = count > 0 ? `(${count}) ${title}` : title;
   const href = count > 0 ? icon.dataset.waiting : icon.dataset.calm;

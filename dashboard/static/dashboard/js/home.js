@@ -25,7 +25,6 @@ function draw() {
   drawElsewhere(shown.filter((session) => !hasSlotHere(session)));
   drawList("queue", sessions.queued().filter((session) => !isShown(session)), "queued-row");
   drawList("ended", lastEnded(), "ended-row");
-  markQueued();
   tick();
 }
 
@@ -88,12 +87,6 @@ function drawList(id, list, template) {
   document.getElementById(id).hidden = list.length === 0;
   const rows = list.map((session) => fromTemplate(template, session));
   document.getElementById(`${id}-list`).replaceChildren(...rows);
-}
-
-function markQueued() {
-  for (const button of document.querySelectorAll("#queue-list [data-end]")) {
-    button.dataset.end = button.closest("[data-session]").dataset.session;
-  }
 }
 
 document.getElementById("queue-list").addEventListener("click", ({ target }) => {

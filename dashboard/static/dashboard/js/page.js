@@ -1,11 +1,14 @@
 // What every page does: the live stream, the header, the dialogs, the shortcuts.
 
 import { api } from "./api.js";
+import { startCopyButtons } from "./copy-buttons.js";
 import { setTitle, showState, showWaiting } from "./header.js";
 import { notice } from "./notices.js";
+import { showPageNotice } from "./page-notice.js";
 import { Sessions } from "./sessions.js";
 import { Shortcuts } from "./shortcuts.js";
 import { StartDialog } from "./start-dialog.js";
+import { CHANGED, endOfStanding } from "./standing.js";
 import { LiveStream } from "./stream.js";
 import { startTheme } from "./theme.js";
 import { startTicking } from "./ticking.js";
@@ -32,7 +35,10 @@ export function onSessions(watcher) {
 }
 
 export const shortcuts = new Shortcuts();
-export const startDialog = new StartDialog();
+
+// Guests have no menu, and who may start nothing has no dialog for it.
+const menu = document.getElementById("user-menu");
+const startDialog = document.getElementById("start-dialog") ? new StartDialog() : null;
 
 export function rename(title) {
   setTitle(title, sessions.waiting().length);
@@ -43,7 +49,9 @@ export function startPage({ output = false } = {}) {
   startTheme();
   startTicking();
   stream.on("state", showState);
+  stream.on("state", ({ code }) => code === 4401 && sayWhyItEnded());
   stream.on("snapshot", (message) => sessions.replace(message.sessions));
+  stream.on("snapshot", ({ role }) => role !== document.body.dataset.role && showPageNotice(CHANGED));
   stream.on("session", (session) => sessions.merge(session));
   stream.on("forgotten", ({ sessionId }) => sessions.forget(sessionId));
   stream.on("event", (event) => sessions.apply(event));
@@ -56,6 +64,7 @@ export function startPage({ output = false } = {}) {
   addEventListener("pagehide", () => stream.stop());
   addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
   startDialogs();
+  startCopyButtons();
   startShortcuts();
   stream.start({ output });
 }
@@ -67,6 +76,13 @@ async function refresh() {
   if (list) sessions.replace(list);
   if (!isFirst) notice("Connected again.");
   isFirst = false;
+}
+
+async function sayWhyItEnded() {
+  const { role, session } = document.body.dataset;
+  const ask = session ? api.session(session) : api.sessions(1);
+  const status = await ask.then(() => 200, (refusal) => refusal.status);
+  showPageNotice(endOfStanding(role, status));
 }
 
 function startDialogs() {
@@ -81,18 +97,21 @@ function startDialogs() {
     if (target.closest?.("[data-shortcuts]")) sheet.showModal();
     target.closest?.("[data-close]")?.closest("dialog")?.close();
     if (target.matches?.("dialog")) target.close();
-    const menu = document.getElementById("user-menu");
-    if (!menu.contains(target) || target.closest?.(".menu-body")) menu.open = false;
+    if (menu && (!menu.contains(target) || target.closest?.(".menu-body"))) menu.open = false;
   });
   shortcuts.add("?", () => sheet.showModal());
 }
 
 function startShortcuts() {
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") document.getElementById("user-menu").open = false;
+    if (event.key === "Escape" && menu) menu.open = false;
     shortcuts.handle(event);
   });
-  shortcuts.add("n", () => startDialog.open());
+  if (startDialog) shortcuts.add("n", () => startDialog.open());
+  if (menu) startTravelling();
+}
+
+function startTravelling() {
   shortcuts.add("g h", () => location.assign("/"));
   shortcuts.add("g y", () => location.assign("/history"));
   shortcuts.add("/", searchHistory);

@@ -34,6 +34,7 @@ function showFacts(session) {
   if (session.startedAt) at("fact-started").dateTime = session.startedAt;
   at("fact-pid").textContent = session.pid ?? "–";
   at("fact-slot").textContent = session.slot ?? "–";
+  if (at("fact-team")) at("fact-team").textContent = session.team ? "The team" : "The owner";
 }
 
 let most = Number(at("fact-output").dataset.bytes);

@@ -11,14 +11,18 @@ import { KeyBar } from "./key-bar.js";
 import { notice } from "./notices.js";
 import { onSessions, sessions, shortcuts, startPage, stream } from "./page.js";
 import { isMouseReport } from "./queries.js";
+import { showPageNotice } from "./page-notice.js";
 import { startRenaming } from "./rename.js";
 import { showOutputBytes, showSession } from "./session-header.js";
 import { isEnded } from "./sessions.js";
+import { ShareDialog } from "./share.js";
+import { CHANGED, HIDDEN } from "./standing.js";
 import { BASE_FONT, TerminalSize } from "./terminal-size.js";
 import { TerminalView } from "./terminal.js";
 
 const id = document.body.dataset.session;
 const at = (name) => document.getElementById(name);
+const mayType = document.body.dataset.access === "control";
 const isNarrow = matchMedia("(max-width: 820px)");
 
 const view = new TerminalView(at("terminal"), { fontSize: BASE_FONT });
@@ -27,11 +31,14 @@ const ended = new EndedOutput(view, size, id);
 const events = new EventList(at("events"), id);
 const ask = new Ask(id);
 const find = new Find(view);
-const keys = new KeyBar(at("key-bar"), view.term);
+const keys = mayType ? new KeyBar(at("key-bar"), view.term) : null;
+const share = at("share") ? new ShareDialog(id) : null;
 
 // What is known of the session; until the stream tells, what the page was rendered with.
 let current = { id, status: document.body.dataset.status };
 let isLastScreenShown = false;
+// Forgotten, or not shown to this user any more: the terminal is closed for good.
+let isHidden = false;
 
 function typed(data) {
   if (isEnded(current)) return;
@@ -45,29 +52,32 @@ function typed(data) {
 
 // Typing without a connection is refused where one looks while typing.
 function strike() {
-  const place = at("terminal-notice");
+  const place = at("terminal-notice").hidden ? at("page-notice") : at("terminal-notice");
   place.classList.remove("struck");
   void place.offsetWidth; // begins the animation anew
   place.classList.add("struck");
 }
 
 function showConnection() {
-  const isLost = !stream.isLive && !isEnded(current) && stream.state.state !== "connecting";
+  const { state, code } = stream.state;
+  // Of a login that has ended the page tells as a whole.
+  const isLost = !stream.isLive && !isEnded(current) && state !== "connecting" && code !== 4401;
   at("terminal-notice").hidden = !isLost && (stream.isLive || at("terminal-notice").hidden);
-  const why =
-    stream.state.code === 4401
-      ? "You have been logged out. Log in again to go on."
-      : "No connection to the server. What you type now is not sent; the program goes on.";
+  const why = mayType
+    ? "No connection to the server. What you type now is not sent; the program goes on."
+    : "No connection to the server. The program goes on.";
   if (isLost && at("terminal-notice").textContent !== why) at("terminal-notice").textContent = why;
 }
 
 function follow(session) {
   const known = session ?? sessions.get(id);
   if (known?.id !== id) return;
+  if (isHidden) return void showPageNotice(CHANGED);
   current = known;
   showSession(known);
   ask.show(known.waiting ?? null);
-  view.term.options.disableStdin = isEnded(known);
+  share?.follow(known);
+  view.term.options.disableStdin = isEnded(known) || !mayType;
 }
 
 // The end may have come while nobody listened: then only the last screen tells.
@@ -76,14 +86,14 @@ async function catchUp() {
   if (known) sessions.merge(known);
   await events.load();
   showOutputBytes(known?.outputBytes ?? 0);
-  if (known && isEnded(known) && !isLastScreenShown) {
+  if (known && isEnded(known) && !isLastScreenShown && !isHidden) {
     isLastScreenShown = true;
     await ended.showLastScreen();
   }
 }
 
 function draw({ sessionId, data, redraw, cols, rows, nextOffset, drawn }) {
-  if (sessionId !== id) return;
+  if (sessionId !== id || isHidden) return;
   showOutputBytes(nextOffset);
   if (!redraw) return void view.write(data, drawn);
   view.redraw(data, { cols, rows }, () => {
@@ -98,6 +108,15 @@ function happened(event) {
   if (event.type === "session:started") size.changed(event.cols, event.rows);
   if (event.type === "session:resized") size.changed(event.cols, event.rows);
   if (event.type === "session:completed" || event.type === "session:failed") isLastScreenShown = true;
+}
+
+function hide({ sessionId }) {
+  if (sessionId !== id || isHidden) return;
+  isHidden = true;
+  view.dispose();
+  at("main").hidden = true;
+  for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
+  showPageNotice(HIDDEN);
 }
 
 function download() {
@@ -153,30 +172,36 @@ function terminalKey(event) {
   return false;
 }
 
-view.onInput(typed);
+function startTyping() {
+  view.onInput(typed);
+  at("fit").addEventListener("click", () => {
+    size.fit();
+    view.term.focus();
+  });
+  shortcuts.add("Enter", () => view.term.focus());
+  shortcuts.add("f", () => size.fit());
+  shortcuts.add("r", () => ask.focus());
+  if (!isEnded(current) && !isNarrow.matches) view.term.focus();
+}
+
+view.term.options.disableStdin = !mayType;
 view.term.attachCustomKeyEventHandler(terminalKey);
 onSessions(follow);
 stream.on("output", draw);
 stream.on("event", happened);
 stream.on("state", showConnection);
 stream.on("settled", catchUp);
+stream.on("forgotten", hide);
 
-at("fit").addEventListener("click", () => {
-  size.fit();
-  view.term.focus();
-});
 at("copy").addEventListener("click", copy);
 at("download").addEventListener("click", download);
-at("end").addEventListener("click", end);
+at("end")?.addEventListener("click", end);
 at("panel-toggle").addEventListener("click", () => togglePanel());
-shortcuts.add("Enter", () => view.term.focus());
-shortcuts.add("f", () => size.fit());
 shortcuts.add("d", () => togglePanel());
-shortcuts.add("r", () => ask.focus());
-startRenaming(id);
+if (mayType) startTyping();
+if (at("rename")) startRenaming(id);
 togglePanel(!isNarrow.matches && localStorage.getItem("panel") !== "closed");
 showOutputBytes(0);
 size.show();
-if (!isEnded(current) && !isNarrow.matches) view.term.focus();
 
 startPage({ output: [id] });

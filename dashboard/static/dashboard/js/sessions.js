@@ -104,7 +104,7 @@ export class Sessions {
   #newer(session) {
     const known = this.#byId.get(session.id);
     const isOlder = known?.epoch === session.epoch && known?.lastSeq > session.lastSeq;
-    return isOlder ? { ...known, name: session.name, stalled: session.stalled } : session;
+    return isOlder ? { ...known, name: session.name, team: session.team, stalled: session.stalled } : session;
   }
 }
 

@@ -1,5 +1,6 @@
 // Times that go on by themselves: elements with `data-since` and, once ended, `data-until`; and
-// moments told as "5 min ago" (`data-ago`) or in the reader's time zone (`data-local`).
+// moments told as "5 min ago" (`data-ago`) or in the reader's time zone (`data-local`, to
+// the minute with `data-local="minutes"`).
 
 import { ago, duration, localTime } from "./format.js";
 
@@ -15,7 +16,8 @@ export function tick(root = document) {
     element.title = localTime(element.dateTime);
   }
   for (const element of root.querySelectorAll("time[data-local][datetime]")) {
-    element.textContent = localTime(element.dateTime);
+    const text = localTime(element.dateTime);
+    element.textContent = element.dataset.local === "minutes" ? text.slice(0, 16) : text;
   }
 }
 
