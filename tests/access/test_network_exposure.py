@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ def test_each_thing_that_is_missing_is_said(exposed: Settings, tmp_path: Path, n
 
 def test_a_proxy_that_has_the_certificate_is_as_good(exposed: Settings) -> None:
     exposed.HARNESS_TLS_CERTIFICATE = exposed.HARNESS_TLS_KEY = None
-    exposed.HARNESS_TRUSTED_PROXIES = ("10.0.0.1",)
+    exposed.HARNESS_TRUSTED_PROXIES = (ip_network("10.0.0.1"),)
     assert missing() == []
 
 
