@@ -81,6 +81,10 @@ HARNESS_ROOTS = env.folders("HARNESS_ROOTS", "~", home=HARNESS_HOME)
 # For each user: sessions that run or are queued, and starts within a minute; 0 is no limit.
 HARNESS_USER_SESSIONS = env.integer("HARNESS_USER_SESSIONS", 0, least=0, most=100_000)
 HARNESS_STARTS_PER_MINUTE = env.integer("HARNESS_STARTS_PER_MINUTE", 60, least=0, most=100_000)
+# Days for which it is kept who did what; 0 keeps it for ever.
+HARNESS_AUDIT_DAYS = env.integer("HARNESS_AUDIT_DAYS", 365, least=0, most=36500)
+# Whether what is typed is kept as well: passwords that are typed into programs are in it.
+HARNESS_AUDIT_INPUT = env.flag("HARNESS_AUDIT_INPUT", default=False)
 
 DEBUG = env.flag("HARNESS_DEBUG", default=False)
 SECRET_KEY = _secret_key(HARNESS_STATE_DIR / "secret-key")
@@ -107,6 +111,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "sessions_app.content_security.ContentSecurityMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -124,6 +129,8 @@ ASGI_APPLICATION = "harness_site.asgi.application"
 TEMPLATES: list[dict[str, Any]] = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        # Found before those of Django's own applications, whose pages are extended there.
+        "DIRS": [BASE_DIR / "sessions_app" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

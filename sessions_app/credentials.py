@@ -117,6 +117,11 @@ class ApiToken(models.Model):
         return secret
 
     @classmethod
+    def known(cls, secret: str) -> "ApiToken | None":
+        """Return the token, good or not."""
+        return cls.objects.filter(token_hash=digest(secret)).select_related("user").first()
+
+    @classmethod
     def find(cls, secret: str) -> "ApiToken | None":
         """Return the token if it and its user are good; notes the use, at most once a minute."""
         now = timezone.now()
@@ -179,11 +184,11 @@ class ShareLink(models.Model):
         return link
 
     @classmethod
-    def sessions_of(cls, keys: Collection[int]) -> frozenset[UUID]:
-        """Return the sessions that these links show by now."""
+    def sessions_of(cls, keys: Collection[int]) -> dict[int, UUID]:
+        """Return the sessions that those of these links show that are good."""
         if not keys:
-            return frozenset()
-        return frozenset(cls.good().filter(pk__in=keys).values_list("session_id", flat=True))
+            return {}
+        return dict(cls.good().filter(pk__in=keys).values_list("pk", "session_id"))
 
 
 def session_token(session_id: str, epoch: str) -> str:

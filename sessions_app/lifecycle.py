@@ -10,6 +10,9 @@ import os
 import sys
 from typing import Any, Protocol
 
+from django.conf import settings
+
+from sessions_app import audit
 from sessions_app.events import CloseCode
 from sessions_app.exceptions import ManagerUnavailable, StateFolderInUse
 from sessions_app.fanout import FanOut, set_fan_out
@@ -39,28 +42,47 @@ class Server:
     def __init__(self, holders: Holders | None = None) -> None:
         self.manager = PersistentSessionManager(holders)
         self.fan_out = FanOut()
+        self.journal = audit.Journal()
         self.started = asyncio.Event()
 
     async def start(self) -> None:
         """Start listening before there is anything to hear; raises StateFolderInUse."""
         await self.fan_out.start()
+        self._begin_recording()
         try:
             await self.manager.start()
         except BaseException:
+            await self._end_recording()
             await self.fan_out.stop()
             raise
+        audit.note(audit.Action.SERVER_STARTED, audit.SERVER, version=settings.VERSION)
         set_fan_out(self.fan_out)
         set_manager(self.manager)
         self.started.set()
 
     async def stop(self) -> None:
         """Close the live streams, write what is left to write, and leave the programs running."""
+        try:
+            await self._stop()
+        finally:
+            audit.note(audit.Action.SERVER_STOPPED, audit.SERVER)
+            await self._end_recording()
+
+    async def _stop(self) -> None:
         set_manager(None)
         set_fan_out(None)
         closing = (consumer.close(CloseCode.SERVER_STOPPING) for consumer in list(consumers))
         await asyncio.gather(*closing, return_exceptions=True)
         await self.manager.stop()
         await self.fan_out.stop()
+
+    def _begin_recording(self) -> None:
+        self.journal.start()
+        audit.set_journal(self.journal)
+
+    async def _end_recording(self) -> None:
+        audit.set_journal(None)
+        await self.journal.stop()
 
 
 _server: Server | None = None

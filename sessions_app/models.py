@@ -14,6 +14,7 @@ from django.db import models
 from django.db.models import Case, IntegerField, Q, Value, When
 from django.utils import timezone
 
+from sessions_app.audit import AuditRecord
 from sessions_app.callers import Caller
 from sessions_app.credentials import ApiToken, LoginLink, ShareLink
 from sessions_app.events import (
@@ -32,6 +33,7 @@ from sessions_app.rights import CODENAMES, Right
 
 __all__ = [
     "ApiToken",
+    "AuditRecord",
     "LoginAttempt",
     "LoginLink",
     "OutputSegment",
