@@ -110,8 +110,9 @@ class CookieCredential:
 
 def with_shares(user: User | AnonymousUser, login: Mapping[str, Any] | SessionBase) -> Caller:
     """Return the caller of a browser: its user, and the sessions that its links show."""
-    shared = ShareLink.sessions_of(login.get(SHARES_KEY) or [])
-    return Caller(user=user, rights=rights_of(user), shared=shared, via="browser")
+    links = ShareLink.sessions_of(login.get(SHARES_KEY) or [])
+    via = "browser" if user.is_authenticated else f"link {', '.join(map(str, sorted(links)))}"
+    return Caller(user=user, rights=rights_of(user), shared=frozenset(links.values()), via=via)
 
 
 def caller_of(request: HttpRequest) -> Caller:

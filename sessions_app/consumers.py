@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -12,7 +13,7 @@ from channels.consumer import get_handler_name
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error
 
-from sessions_app import lifecycle
+from sessions_app import audit, lifecycle
 from sessions_app.callers import Caller, Credential
 from sessions_app.client_messages import (
     Acknowledge,
@@ -61,6 +62,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
 
     viewer: Viewer | None = None
     fan_out: FanOut
+    who: audit.Actor
     _tasks: list[asyncio.Task[None]]
     _inputs: set[asyncio.Task[None]]
     _examining: asyncio.Lock
@@ -87,6 +89,8 @@ class SessionConsumer(AsyncWebsocketConsumer):
         )
         self.fan_out.viewers.add(self.viewer)
         lifecycle.consumers.add(self)
+        self.who = audit.actor_of(self.caller, audit.address_in(self.scope))
+        audit.repeated(audit.Action.STREAM_OPENED, self.who)
         await self._send_initial_state()
         for work, name in ((self._stream(), "stream-to-viewer"), (self._look_again(), "rights")):
             self._tasks.append(asyncio.create_task(work, name=name))
@@ -131,8 +135,9 @@ class SessionConsumer(AsyncWebsocketConsumer):
             case Subscribe(sessions=sessions, positions=positions, output=output):
                 await self.viewer.subscribe(sessions, positions, output)
             case Resize(session_id=session_id, cols=cols, rows=rows):
-                await self._check_rights(session_id)
+                session = await self._check_rights(session_id)
                 await get_manager().resize(session_id, cols, rows)
+                audit.resized(self.who, session, cols, rows)
                 await self._send_receipt(message_id)
             case Input():
                 self._begin_input(message, message_id)
@@ -153,10 +158,16 @@ class SessionConsumer(AsyncWebsocketConsumer):
     async def _type(self, message: Input, message_id: str | int | None) -> None:
         # Whoever came first is through first, however long the question takes.
         async with self._examining:
-            await self._check_rights(message.session_id)
+            session = await self._check_rights(message.session_id)
             typing = asyncio.create_task(get_manager().write(message.session_id, message.data))
+        typing.add_done_callback(partial(self._record_typing, session, message.data))
         await typing
         await self._send_receipt(message_id)
+
+    def _record_typing(self, session: Session, data: bytes, typing: asyncio.Task[None]) -> None:
+        # What a client does not wait for is typed all the same.
+        if typing.cancelled() or typing.exception() is None:
+            audit.typed(self.who, session, data)
 
     async def _answer(self, work: Coroutine[Any, Any, None], message_id: str | int | None) -> None:
         """Do the work; turn what goes wrong into an error message."""
@@ -229,13 +240,16 @@ class SessionConsumer(AsyncWebsocketConsumer):
         caller: Caller = self.scope["caller"]
         return caller
 
-    async def _check_rights(self, session_id: str) -> None:
-        """Raise SessionNotFound or NotAllowed unless this client may type into the session now."""
+    async def _check_rights(self, session_id: str) -> Session:
+        """Return the session if this client may type into it now.
+
+        Raises SessionNotFound and NotAllowed.
+        """
         still = await self.fan_out.log.run(self._examine)
         if not still:
             await self.close(CloseCode.LOGIN_ENDED)
             raise NotAllowed("Your login has ended. Log in again to go on.")
-        await self.fan_out.log.run(self._check_control, session_id)
+        return await self.fan_out.log.run(self._check_control, session_id)
 
     def _examine(self) -> bool:
         """Tell whether the client still is who it was, with the same rights."""
@@ -243,13 +257,15 @@ class SessionConsumer(AsyncWebsocketConsumer):
         by_now = credential.examine()
         return by_now is not None and _standing(by_now) == _standing(self.caller)
 
-    def _check_control(self, session_id: str) -> None:
+    def _check_control(self, session_id: str) -> Session:
         visible = Session.objects.visible_to(self.caller)
-        session = visible.filter(pk=session_id).only("owner_id").first()
+        session = visible.filter(pk=session_id).only("owner_id", "name", "command_line").first()
         if session is None:
             raise SessionNotFound("There is no such session.")
         if not self.caller.controls(session.owner_id, Right.INPUT):
+            audit.repeated(audit.Action.REFUSED, self.who, session, what="input")
             raise NotAllowed("You may look at this session, but not type into it.")
+        return session
 
     async def _look_again(self) -> None:
         """Ask again and again whether the client may still see what it sees."""

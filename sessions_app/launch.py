@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from sessions_app.audit import SERVER, Actor
 from sessions_app.events import MAX_SIZE, MIN_SIZE
 from sessions_app.exceptions import InvalidRequest
 from sessions_app.program_environment import check_added
@@ -37,6 +38,7 @@ class LaunchRequest:
     owner_id: int | None = None
     team: bool = False
     idempotency_key: str | None = None
+    asked_by: Actor = SERVER
 
 
 def parse_command(command: str | Sequence[str]) -> list[str]:

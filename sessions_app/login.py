@@ -3,11 +3,13 @@
 from http import HTTPStatus
 from typing import Any
 
-from django.contrib.auth import login
+from django.contrib.auth import login, user_logged_out
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
+from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -15,6 +17,8 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_POST, require_safe
 
+from sessions_app import audit
+from sessions_app.audit import Action
 from sessions_app.callers import SHARES_KEY
 from sessions_app.credentials import LoginLink, ShareLink
 from sessions_app.login_attempts import RETRY_SECONDS, LoginAttempt
@@ -25,8 +29,12 @@ MAX_SHARES = 50
 TOO_MANY = "Too many attempts. Wait a minute, then try again."
 
 
-def _address(request: HttpRequest) -> str:
-    return str(request.META.get("REMOTE_ADDR", ""))
+@receiver(user_logged_out)
+def note_logout(request: HttpRequest, user: User | None, **kwargs: Any) -> None:
+    """Record who logs out."""
+    if user is not None:
+        who = audit.Actor(user.pk, user.get_username(), "browser", audit.address_of(request))
+        audit.note(Action.LOGOUT, who)
 
 
 class LoginView(auth_views.LoginView):
@@ -39,16 +47,36 @@ class LoginView(auth_views.LoginView):
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Check name and password, unless this address has tried too often."""
-        self.attempt = LoginAttempt.begin(_address(request), request.POST.get("username", ""))
+        self.attempt = LoginAttempt.begin(
+            audit.address_of(request), request.POST.get("username", "")
+        )
         return super().post(request, *args, **kwargs) if self.attempt else self._refuse()
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         """Log in."""
         if self.attempt:
             self.attempt.succeeded()
-        return super().form_valid(form)
+        answer = super().form_valid(form)
+        audit.note(Action.LOGIN, audit.visitor(self.request), way="password")
+        return answer
+
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        """Say that it was wrong."""
+        audit.note(Action.LOGIN_FAILED, self._claimed(), way="password")
+        return super().form_invalid(form)
+
+    def _claimed(self) -> audit.Actor:
+        """Return who somebody says to be, if there is such a user.
+
+        What else stands in that field may be a password that slipped into it.
+        """
+        name = self.request.POST.get("username", "").replace("\0", "")
+        known = User.objects.filter(username=name).first()
+        user_id, user_name = (known.pk, known.username) if known else (None, "")
+        return audit.Actor(user_id, user_name, "browser", audit.address_of(self.request))
 
     def _refuse(self) -> HttpResponse:
+        audit.repeated(Action.LOGIN_REFUSED, self._claimed())
         form = self.get_form()
         form.add_error(None, TOO_MANY)
         answer = self.render_to_response(
@@ -62,15 +90,18 @@ class LoginView(auth_views.LoginView):
 @require_POST
 def redeem_link(request: HttpRequest) -> HttpResponseBase:
     """Log the browser in whose page read a one-time link's `token`: 204, 400 or 429."""
-    attempt = LoginAttempt.begin(_address(request))
+    attempt = LoginAttempt.begin(audit.address_of(request))
     if attempt is None:
+        audit.repeated(Action.LOGIN_REFUSED, audit.visitor(request))
         body = {"error": TOO_MANY, "code": "too-many"}
         return JsonResponse(body, status=429, headers={"Retry-After": str(RETRY_SECONDS)})
     user = LoginLink.redeem(request.POST.get("token", ""))
     if user is None:
+        audit.note(Action.LOGIN_FAILED, audit.visitor(request), way="link")
         sentence = f"This link is used up, too old or unknown. `{LINK_COMMAND}` prints a new one."
         return JsonResponse({"error": sentence, "code": "invalid-link"}, status=400)
     login(request, user)
+    audit.note(Action.LOGIN, audit.visitor(request), way="link")
     attempt.succeeded()
     return HttpResponse(status=204)
 
@@ -87,17 +118,21 @@ def shared_page(request: HttpRequest) -> HttpResponse:
 @require_POST
 def redeem_share(request: HttpRequest) -> HttpResponseBase:
     """Let the browser whose page read a link's `token` see that session: 200, 400 or 429."""
-    attempt = LoginAttempt.begin(_address(request))
+    attempt = LoginAttempt.begin(audit.address_of(request))
     if attempt is None:
+        audit.repeated(Action.LOGIN_REFUSED, audit.visitor(request))
         body = {"error": TOO_MANY, "code": "too-many"}
         return JsonResponse(body, status=429, headers={"Retry-After": str(RETRY_SECONDS)})
     link = ShareLink.find(request.POST.get("token", ""))
     if link is None:
+        audit.note(Action.LOGIN_FAILED, audit.visitor(request), way="share")
         sentence = "This link has ended or was withdrawn. Ask whoever sent it for a new one."
         return JsonResponse({"error": sentence, "code": "invalid-link"}, status=400)
     attempt.succeeded()
     known = request.session.get(SHARES_KEY, [])
     request.session[SHARES_KEY] = sorted({*known[-MAX_SHARES:], link.pk})
+    who = audit.visitor(request, f"link {link.pk}")
+    audit.note(Action.SHARE_OPENED, who, link.session, share=link.pk)
     return JsonResponse({"next": reverse("session", args=[link.session_id])})
 
 
@@ -105,6 +140,7 @@ def redeem_share(request: HttpRequest) -> HttpResponseBase:
 def admin_login(request: HttpRequest) -> HttpResponseBase:
     """Send visitors of the admin to the one login page; who is logged in may not enter it."""
     if request.user.is_authenticated:
+        audit.repeated(Action.REFUSED, audit.visitor(request), what="the administration")
         raise PermissionDenied("This user may not enter the administration.")
     where = request.GET.get("next", reverse("admin:index"))
     return redirect(f"{reverse('login')}?{urlencode({'next': where})}")

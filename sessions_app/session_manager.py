@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from django.conf import settings
 from django.utils import timezone
 
-from sessions_app import event_log, program, recovery, session_rows
+from sessions_app import audit, event_log, program, recovery, session_rows
 from sessions_app.callers import Caller
 from sessions_app.events import (
     MAX_SIZE,
@@ -137,7 +137,8 @@ class PersistentSessionManager:
         """Delete what ended more than `days` days ago, with its log; return the ids."""
         forgotten = await self._runs.log.run(session_rows.forgettable, days)
         for session_id in forgotten:
-            await self.forget(session_id)
+            session = await self.forget(session_id)
+            audit.note(audit.Action.SESSION_FORGOTTEN, audit.SERVER, session, days=days)
         return forgotten
 
     async def _keep_to_retention(self, days: int) -> None:
@@ -184,6 +185,7 @@ class PersistentSessionManager:
         if is_new:
             if session.slot is not None:
                 self._runs.expect(session_id)
+            _record_start(request, session)
             # Nothing is awaited before this is set: a repeated request waits for the same start.
             self._launching[session_id] = self._runs.own(
                 self._begin(session), f"launch-{session_id}"
@@ -284,8 +286,8 @@ class PersistentSessionManager:
         hidden = changes.get("team") is False
         await self._runs.announce(SessionChanged(session_id=session_id, hidden=hidden))
 
-    async def forget(self, session_id: str) -> None:
-        """Delete an ended session and its log; raises SessionStillActive."""
+    async def forget(self, session_id: str) -> Session:
+        """Delete an ended session and its log; raises SessionStillActive. Returns what it was."""
         session = await self._runs.log.run(session_rows.forget, session_id)
         await self._runs.announce(
             SessionChanged(
@@ -295,6 +297,7 @@ class PersistentSessionManager:
                 team=session.team,
             )
         )
+        return session
 
     async def _live_session(self, session_id: str) -> LiveSession:
         live = self._runs.live.get(session_id)
@@ -304,6 +307,13 @@ class PersistentSessionManager:
                 raise SessionNotRunning("The session has not been started yet; wait for its slot.")
             raise SessionNotRunning("The session has ended; start it again to go on.")
         return live
+
+
+def _record_start(request: LaunchRequest, session: Session) -> None:
+    queued = session.slot is None
+    action = audit.Action.SESSION_QUEUED if queued else audit.Action.SESSION_STARTED
+    command, folder = session.command_line, session.working_dir
+    audit.note(action, request.asked_by, session, command=command, folder=folder)
 
 
 _manager: PersistentSessionManager | None = None

@@ -8,6 +8,7 @@ from channels.db import database_sync_to_async
 from channels.sessions import CookieMiddleware
 from django.conf import settings
 
+from sessions_app import audit
 from sessions_app.authorization import bearer_header, bearer_secret
 from sessions_app.callers import CookieCredential, Credential, TokenCredential
 from sessions_app.events import CloseCode
@@ -25,6 +26,9 @@ def guarded(app: Application) -> Application:
         credential = _credential(scope)
         caller = await database_sync_to_async(credential.examine)() if credential else None
         if caller is None:
+            if isinstance(credential, TokenCredential):
+                address = audit.address_in(scope)
+                await database_sync_to_async(audit.note_expired_token)(credential.secret, address)
             await refuse_socket(receive, send, CloseCode.LOGIN_ENDED)
         else:
             scope = {**scope, "caller": caller, "credential": credential}

@@ -16,6 +16,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from sessions_app import audit
 from sessions_app.authorization import bearer_secret, is_bearer
 from sessions_app.callers import Caller, TokenCredential, caller_of
 from sessions_app.credentials import is_session_token
@@ -38,6 +39,7 @@ class BearerAuthentication(BaseAuthentication):
         secret = bearer_secret(header)
         caller = TokenCredential(secret).examine() if secret else None
         if caller is None:
+            audit.note_expired_token(secret or "", audit.address_of(request))
             raise AuthenticationFailed(
                 "This token is unknown, too old or was withdrawn. Use another one."
             )

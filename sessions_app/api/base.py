@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from sessions_app import session_manager
+from sessions_app import audit, session_manager
 from sessions_app.api.fields import WireSerializer
 from sessions_app.api.serializers import ErrorSerializer
 from sessions_app.callers import Caller
@@ -124,6 +124,10 @@ class ApiView(APIView):
         """Return who asks."""
         assert isinstance(request.auth, Caller)  # noqa: S101  # IsCaller has seen to it
         return request.auth
+
+    def who(self, request: Request) -> audit.Actor:
+        """Return who asks, for the record."""
+        return audit.actor_of(self.caller(request), audit.address_of(request))
 
     def require(self, request: Request, right: Right) -> None:
         """Refuse who has not this right at all."""

@@ -13,7 +13,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from sessions_app import session_manager
+from sessions_app import audit, session_manager
 from sessions_app.api import serializers as wire
 from sessions_app.api.authentication import (
     BearerAuthentication,
@@ -22,6 +22,7 @@ from sessions_app.api.authentication import (
 )
 from sessions_app.api.base import ApiView, answers
 from sessions_app.api.fields import Fields, Text, WireSerializer
+from sessions_app.models import Session
 from sessions_app.rights import Right
 
 MAX_ITEMS = 50
@@ -154,4 +155,7 @@ class CheckpointView(ApiView):
         event = session_manager.call_manager(
             lambda manager: manager.report_checkpoint(str(session_id), checkpoint)
         )
+        session = Session.objects.filter(pk=session_id).first()
+        kind = checkpoint["type"]
+        audit.note(audit.Action.CHECKPOINT_DECLARED, self.who(request), session, type=kind)
         return Response(event.to_wire(), status=status.HTTP_201_CREATED)

@@ -9,9 +9,13 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostE
 from django.views import defaults
 from rest_framework import status, views
 from rest_framework.exceptions import UnsupportedMediaType, ValidationError
+from rest_framework.request import Request
 from rest_framework.response import Response
 
+from sessions_app import audit
 from sessions_app import exceptions as domain
+from sessions_app.callers import Caller
+from sessions_app.models import Session
 
 _STATUSES: Mapping[type[domain.SessionError], int] = {
     domain.InvalidRequest: status.HTTP_400_BAD_REQUEST,
@@ -43,6 +47,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     """Translate an exception of a view into the stated form; None if it is a fault of ours."""
     match exc:
         case domain.SessionError():
+            _record_refusal(exc, context)
             return _domain_error(exc)
         case ValidationError():
             return _field_errors(exc)
@@ -67,6 +72,15 @@ def _answer(
     if fields:
         body["fields"] = fields
     return Response(body, status=code, headers={**_RETRY.get(code, {}), **(headers or {})})
+
+
+def _record_refusal(exc: domain.SessionError, context: dict[str, Any]) -> None:
+    request: Request = context["request"]
+    if isinstance(exc, domain.NotAllowed) and isinstance(request.auth, Caller):
+        who = audit.actor_of(request.auth, audit.address_of(request))
+        session = Session.objects.filter(pk=context["kwargs"].get("session_id")).first()
+        what = f"{request.method} {request.path}"
+        audit.repeated(audit.Action.REFUSED, who, session, what=what)
 
 
 def _domain_error(exc: domain.SessionError) -> Response:

@@ -13,7 +13,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from sessions_app import event_log
+from sessions_app import audit, event_log
 from sessions_app.api import serializers as wire
 from sessions_app.api.base import ApiView, answers, validated
 from sessions_app.api.streaming import StreamRenderer, streamed
@@ -128,8 +128,10 @@ class OutputView(ApiView):
     )
     def get(self, request: Request, session_id: UUID) -> HttpResponseBase:
         """Return text or bytes, whichever was asked for."""
-        self.session(request, session_id)
+        session = self.session(request, session_id)
         if request.accepted_renderer.format == RawRenderer.format:
+            if request.method != "HEAD":
+                audit.repeated(audit.Action.OUTPUT_DOWNLOADED, self.who(request), session)
             return _download(request, str(session_id))
         wanted = validated(wire.OutputQuery, request.query_params)["lines"]
         base, total, lines = last_lines(str(session_id), wanted)

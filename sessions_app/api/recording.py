@@ -10,7 +10,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
-from sessions_app import event_log
+from sessions_app import audit, event_log
 from sessions_app.api.base import ApiView, answers
 from sessions_app.api.streaming import StreamRenderer, streamed
 from sessions_app.models import Session
@@ -58,5 +58,6 @@ class RecordingView(ApiView):
         media_type = AsciicastRenderer.media_type
         if request.method == "HEAD":
             return HttpResponse(headers=headers, content_type=media_type)
+        audit.repeated(audit.Action.RECORDING_DOWNLOADED, self.who(request), session)
         body = streamed(request, recording(session, base, head))
         return StreamingHttpResponse(body, headers=headers, content_type=media_type)

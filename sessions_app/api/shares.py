@@ -11,6 +11,7 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from sessions_app import audit
 from sessions_app.api.base import ApiView, answers, validated
 from sessions_app.api.fields import WholeNumber, WireSerializer
 from sessions_app.credentials import ShareLink
@@ -69,6 +70,7 @@ class SharesView(ApiView):
         hours = validated(NewShareSerializer, request.data)["hours"]
         assert request.user.pk is not None  # noqa: S101  # who controls a session is a user
         link, secret = ShareLink.issue(session.pk, request.user.pk, timedelta(hours=hours))
+        audit.note(audit.Action.SHARE_MADE, self.who(request), session, share=link.pk, hours=hours)
         page = request.build_absolute_uri(reverse("shared"))
         body = {**_to_wire(link), "url": f"{page}#token={secret}"}
         return Response(body, status.HTTP_201_CREATED)
@@ -84,9 +86,10 @@ class ShareView(ApiView):
     )
     def delete(self, request: Request, session_id: UUID, share_id: int) -> Response:
         """Withdraw it: who watches by it is cut off within seconds."""
-        self.session(request, session_id, Right.START)
+        session = self.session(request, session_id, Right.START)
         if not ShareLink.objects.filter(session_id=session_id, pk=share_id).delete()[0]:
             raise Http404
+        audit.note(audit.Action.SHARE_WITHDRAWN, self.who(request), session, share=share_id)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

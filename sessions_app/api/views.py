@@ -9,13 +9,13 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from sessions_app import event_log, session_manager
+from sessions_app import audit, event_log, session_manager
 from sessions_app.api import serializers as wire
 from sessions_app.api.base import ApiView, answers, validated
 from sessions_app.api.pagination import Cursor, next_link, page
 from sessions_app.exceptions import InvalidRequest
 from sessions_app.launch import LaunchRequest, parse_command
-from sessions_app.models import SessionQuerySet
+from sessions_app.models import Session, SessionQuerySet
 from sessions_app.rights import Right
 
 PROJECT_SESSIONS = 1000
@@ -86,6 +86,7 @@ class SessionsView(ApiView):
             team=wanted["team"],
             owner_id=request.user.pk,
             idempotency_key=idempotency_key(request),
+            asked_by=self.who(request),
         )
         session_id = session_manager.call_manager(lambda manager: manager.create(launch))
         session = self.session(request, UUID(session_id))
@@ -134,11 +135,12 @@ class SessionView(ApiView):
     )
     def patch(self, request: Request, session_id: UUID) -> Response:
         """Change what was sent and return the session."""
-        self.session(request, session_id, Right.START)
+        session = self.session(request, session_id, Right.START)
         changes = validated(wire.ChangeSerializer, request.data)
         if "name" in changes:
             changes["name"] = changes["name"] or ""
         session_manager.call_manager(lambda manager: manager.change(str(session_id), **changes))
+        _record_changes(self.who(request), session, changes)
         return Response(self.describe(request, session_id))
 
     @extend_schema(
@@ -148,9 +150,21 @@ class SessionView(ApiView):
     )
     def delete(self, request: Request, session_id: UUID) -> Response:
         """Delete it, if it has ended."""
-        self.session(request, session_id, Right.START)
+        session = self.session(request, session_id, Right.START)
         session_manager.call_manager(lambda manager: manager.forget(str(session_id)))
+        audit.note(audit.Action.SESSION_FORGOTTEN, self.who(request), session)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def _record_changes(who: audit.Actor, session: Session, changes: dict[str, Any]) -> None:
+    """Record what differs from how the session was."""
+    if changes.get("name", session.name) != session.name:
+        audit.note(audit.Action.SESSION_RENAMED, who, session, name=changes["name"])
+    if changes.get("team", session.team) != session.team:
+        shown = changes["team"]
+        audit.note(
+            audit.Action.SESSION_SHOWN if shown else audit.Action.SESSION_HIDDEN, who, session
+        )
 
 
 class InputView(ApiView):
@@ -165,11 +179,11 @@ class InputView(ApiView):
     )
     def post(self, request: Request, session_id: UUID) -> Response:
         """Type keys or a text."""
-        self.session(request, session_id, Right.INPUT)
+        session = self.session(request, session_id, Right.INPUT)
         typed = validated(wire.InputSerializer, request.data)
         key = str(session_id)
+        data = (typed["data"] if "data" in typed else typed["text"]).encode()
         if "data" in typed:
-            data = typed["data"].encode()
             session_manager.call_manager(
                 lambda manager: manager.write(key, data, patience=PATIENCE_SECONDS)
             )
@@ -180,6 +194,7 @@ class InputView(ApiView):
                     key, text, submit=submit, patience=PATIENCE_SECONDS
                 )
             )
+        audit.typed(self.who(request), session, data)
         return _done(key, status.HTTP_202_ACCEPTED)
 
 
@@ -194,10 +209,11 @@ class ResizeView(ApiView):
     )
     def post(self, request: Request, session_id: UUID) -> Response:
         """Resize it and answer with the new size."""
-        self.session(request, session_id, Right.INPUT)
+        session = self.session(request, session_id, Right.INPUT)
         size = validated(wire.ResizeSerializer, request.data)
         key, cols, rows = str(session_id), size["cols"], size["rows"]
         session_manager.call_manager(lambda manager: manager.resize(key, cols, rows))
+        audit.resized(self.who(request), session, cols, rows)
         return _done(key, status.HTTP_200_OK, cols=cols, rows=rows)
 
 
@@ -214,10 +230,11 @@ class EndView(ApiView):
     )
     def post(self, request: Request, session_id: UUID) -> Response:
         """Ask it to end; its last event says how it did."""
-        self.session(request, session_id, Right.START)
+        session = self.session(request, session_id, Right.START)
         key, by = str(session_id), request.user.get_username()
         grace = validated(wire.EndSerializer, request.data)["grace"]
         session_manager.call_manager(lambda manager: manager.end(key, grace=grace, by=by))
+        audit.note(audit.Action.SESSION_ENDED, self.who(request), session, grace=grace)
         return _done(key, status.HTTP_202_ACCEPTED)
 
 

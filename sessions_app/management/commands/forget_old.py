@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from sessions_app import session_rows
+from sessions_app import audit, session_rows
 
 
 class Command(BaseCommand):
@@ -25,5 +25,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{len(old)} sessions would be forgotten.")
             return
         for session_id in old:
-            session_rows.forget(session_id)
+            session = session_rows.forget(session_id)
+            who = audit.command("forget_old")
+            audit.note(audit.Action.SESSION_FORGOTTEN, who, session, days=days)
         self.stdout.write(f"{len(old)} sessions forgotten.")

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from sessions_app import audit
 from sessions_app.credentials import ApiToken, LoginLink
 
 TOKEN_NAME = "token file"  # noqa: S105  # the name of a token, not one
@@ -53,7 +54,10 @@ def first_user() -> User:
 
 def login_link(user: User) -> str:
     """Return an address that logs this user in; its fragment never reaches a server's log."""
-    return f"{settings.HARNESS_PUBLIC_URL}/login#token={LoginLink.issue(user)}"
+    link = f"{settings.HARNESS_PUBLIC_URL}/login#token={LoginLink.issue(user)}"
+    user_name = user.get_username()
+    audit.note(audit.Action.LOGIN_LINK_MADE, audit.command("loginlink"), user=user_name)
+    return link
 
 
 def write_token(user: User, path: Path) -> None:
@@ -68,6 +72,8 @@ def write_token(user: User, path: Path) -> None:
         file.flush()
         os.fsync(descriptor)
     draft.replace(path)
+    who, user_name = audit.command("loginlink"), user.get_username()
+    audit.note(audit.Action.TOKEN_MADE, who, user=user_name, name=TOKEN_NAME)
 
 
 def _holds_valid_token(path: Path) -> bool:
