@@ -2,9 +2,9 @@
 
 from django.contrib import admin
 
-from sessions_app.admin import log, sessions, tokens
+from sessions_app.admin import audit, log, sessions, tokens
 
-__all__ = ["log", "sessions", "tokens"]
+__all__ = ["audit", "log", "sessions", "tokens"]
 
 admin.site.site_header = "Session harness"
 admin.site.site_title = "Session harness"

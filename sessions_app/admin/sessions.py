@@ -15,8 +15,10 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from sessions_app import event_log, session_manager
+from sessions_app import audit, event_log, session_manager
+from sessions_app.admin.audit import records_of
 from sessions_app.admin.read_only import Base, ReadOnlyAdmin
+from sessions_app.audit import Action
 from sessions_app.callers import caller_of
 from sessions_app.events import ACTIVE, ENDED
 from sessions_app.exceptions import NotAllowed, SessionError
@@ -70,12 +72,12 @@ class SessionAdmin(ReadOnlyAdmin):
     search_fields = ("=id", "name", "command_line", "working_dir", "error")
     date_hierarchy = "created_at"
     actions = ("end_sessions",)
-    readonly_fields = ("page", "duration", "recent_events", "segments", "transcript")
+    readonly_fields = ("page", "duration", "recent_events", "segments", "records", "transcript")
     fieldsets = (
         (None, {"fields": ("page", "name", "status", "error", "exit_code", "command_line")}),
         ("Where", {"fields": ("working_dir", "host", "slot", "pid", "owner", ("cols", "rows"))}),
         ("When", {"fields": ("created_at", "started_at", "ended_at", "duration")}),
-        ("Log", {"fields": ("id", "epoch", "recent_events", "waiting", "segments")}),
+        ("Log", {"fields": ("id", "epoch", "recent_events", "waiting", "segments", "records")}),
         ("Transcript", {"fields": ("transcript",), "classes": ("collapse",)}),
     )
 
@@ -141,6 +143,11 @@ class SessionAdmin(ReadOnlyAdmin):
         """Link to the list of stored stretches of output."""
         return _rows_of(session, "outputsegment", f"{session.output_bytes} bytes in the archive")
 
+    @admin.display(description="audit log")
+    def records(self, session: Session) -> SafeString:
+        """Link to what was done with it, and by whom."""
+        return records_of(session)
+
     @admin.display(description="the end of the output, as text")
     def transcript(self, session: Session) -> SafeString:
         """Return the last 200 KB as plain text."""
@@ -162,6 +169,7 @@ class SessionAdmin(ReadOnlyAdmin):
             try:
                 self._check_control(request, session)
                 session_manager.call_manager(lambda manager, key=key: manager.end(key, by=by))  # type: ignore[misc]  # the key of this turn
+                audit.note(Action.SESSION_ENDED, audit.visitor(request), session)
             except SessionError as error:
                 self.message_user(request, f"{session}: {error}", messages.ERROR)
             else:
@@ -206,6 +214,7 @@ class SessionAdmin(ReadOnlyAdmin):
         """Forget it through the manager, and note who did."""
         self._check_control(request, obj)
         session_manager.call_manager(lambda manager: manager.forget(str(obj.pk)))
+        audit.note(Action.SESSION_FORGOTTEN, audit.visitor(request), obj)
         super().log_deletions(request, [obj])  # type: ignore[arg-type]  # any iterable does
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
@@ -251,6 +260,8 @@ class SessionAdmin(ReadOnlyAdmin):
     def _recover_now(self, request: HttpRequest) -> HttpResponse:
         try:
             report = session_manager.call_manager(lambda manager: manager.recover())
+            found = report.summary()
+            audit.note(Action.RECOVERED, audit.visitor(request), found=found)
         except (SessionError, DatabaseError) as error:
             self.message_user(request, str(error), messages.ERROR)
         else:

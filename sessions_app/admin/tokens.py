@@ -4,12 +4,13 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 
+from sessions_app.admin.audit import Audited
 from sessions_app.admin.read_only import Base
 from sessions_app.models import ApiToken
 
 
 @admin.register(ApiToken)
-class ApiTokenAdmin(Base):
+class ApiTokenAdmin(Audited, Base):
     """API tokens: who has which, and since when they are not used; deleting one withdraws it."""
 
     list_display = ("name", "user", "created_at", "last_used_at")

@@ -3,6 +3,7 @@
 from django.urls import path, re_path
 
 from sessions_app.api import views
+from sessions_app.api.audit import AuditView
 from sessions_app.api.base import UnknownView
 from sessions_app.api.checkpoints import CheckpointView
 from sessions_app.api.directories import DirectoriesView
@@ -30,6 +31,7 @@ urlpatterns = [
     path(f"{_SESSION}/shares", SharesView.as_view(), name="api-shares"),
     path(f"{_SESSION}/shares/<int:share_id>", ShareView.as_view(), name="api-share"),
     path("projects", views.ProjectsView.as_view(), name="api-projects"),
+    path("audit", AuditView.as_view(), name="api-audit"),
     path("directories", DirectoriesView.as_view(), name="api-directories"),
     re_path(r"", UnknownView.as_view(), name="api-unknown"),
 ]

@@ -28,6 +28,7 @@ EVERY_VERB = [
     ("GET", f"{SESSION}/wait"),
     ("GET", "/api/projects"),
     ("GET", "/api/directories"),
+    ("GET", "/api/audit"),
     ("GET", "/api/schema"),
     ("GET", "/api/nothing"),
 ]
