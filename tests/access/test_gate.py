@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django.fixtures import Settings
 
+from harness_site.asgi import application
 from sessions_app.gate import configured_places, with_gate
 from sessions_app.origins import Origin, Places, parse_host
 from sessions_app.request_headers import Header, header_values
@@ -68,6 +69,12 @@ def fetch(site: bytes, mode: bytes = b"cors", dest: bytes = b"empty") -> list[He
 
 
 # Names
+
+
+def test_the_served_application_stands_behind_the_gate() -> None:
+    foreign = [(b"host", b"evil.example")]
+    assert ask(application, "GET", "/health", foreign).outcome() == "421 wrong-host"
+    assert connect(application, foreign) == "4403"
 
 
 @pytest.mark.parametrize("headers", [[], [AT_PUBLIC, AT_PUBLIC], [(b"host", b"")]])
