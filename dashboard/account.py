@@ -18,6 +18,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.forms import RIGHT_WORDS, TokenForm
+from sessions_app import audit
+from sessions_app.audit import Action
 from sessions_app.callers import caller_of
 from sessions_app.credentials import ApiToken, ShareLink
 from sessions_app.login_attempts import LoginAttempt
@@ -44,7 +46,7 @@ def _page(request: HttpRequest, status: int = 200, **more: Any) -> HttpResponse:
         "links": links.select_related("session"),
         "look": RIGHT_WORDS[Right.VIEW],
         "may_look": caller.may(Right.VIEW),
-        "token_form": TokenForm(caller),
+        "token_form": TokenForm(user, caller),
         "password_form": _password_form(user),
         **more,
     }
@@ -67,11 +69,13 @@ def settings_page(request: HttpRequest) -> HttpResponse:
 @require_POST
 def make_token(request: HttpRequest) -> HttpResponse:
     """Make an API token; its secret is in this answer and nowhere else."""
-    form = TokenForm(caller_of(request), request.POST)
+    form = TokenForm(_user(request), caller_of(request), request.POST)
     if not form.is_valid():
         return _page(request, 400, token_form=form)
     # Not sent through a redirect: what is to be shown there would have to be stored meanwhile.
-    secret = form.issue(_user(request))
+    secret = form.issue()
+    name, scopes = form.cleaned_data["name"], form.cleaned_data["scopes"]
+    audit.note(Action.TOKEN_MADE, audit.visitor(request), name=name, scopes=scopes)
     return _page(request, secret=secret, secret_name=form.cleaned_data["name"])
 
 
@@ -80,13 +84,17 @@ def revoke_token(request: HttpRequest, token_id: int) -> HttpResponse:
     """Withdraw one of the user's tokens."""
     token = get_object_or_404(ApiToken, pk=token_id, user=_user(request))
     token.delete()
+    audit.note(Action.TOKEN_REVOKED, audit.visitor(request), name=token.name)
     return _done(request, f"The token “{token.name}” is revoked.")
 
 
 @require_POST
 def withdraw_link(request: HttpRequest, link_id: int) -> HttpResponse:
     """Withdraw a link that the user has made."""
-    get_object_or_404(ShareLink, pk=link_id, created_by=_user(request)).delete()
+    link = get_object_or_404(ShareLink, pk=link_id, created_by=_user(request))
+    link.delete()
+    who = audit.visitor(request)
+    audit.note(Action.SHARE_WITHDRAWN, who, link.session, share=link_id)
     return _done(request, "The link is withdrawn. Who watches by it is cut off within seconds.")
 
 
@@ -105,6 +113,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
         return _page(request, 400, password_form=form)
     attempt.succeeded()
     update_session_auth_hash(request, form.save())
+    audit.note(Action.PASSWORD_CHANGED, audit.visitor(request))
     return _done(request, "The password is changed. Other browsers have to log in again.")
 
 
@@ -112,5 +121,6 @@ def change_password(request: HttpRequest) -> HttpResponse:
 def log_out_elsewhere(request: HttpRequest) -> HttpResponse:
     """End every login of the user but this one."""
     ended = end_logins(_user(request), but=request.session.session_key)
+    audit.note(Action.LOGOUT, audit.visitor(request), elsewhere=ended)
     browsers = "1 other browser is" if ended == 1 else f"{ended} other browsers are"
     return _done(request, f"{browsers} logged out.")

@@ -31,10 +31,10 @@ class TokenForm(forms.Form):
     scopes = forms.MultipleChoiceField(required=False, widget=forms.CheckboxSelectMultiple)
     days = forms.TypedChoiceField(choices=list(LIVES.items()), coerce=int, initial=DEFAULT_DAYS)
 
-    def __init__(self, caller: Caller, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, user: User, caller: Caller, data: Any = None) -> None:
         """Offer what the caller may do itself, and nothing else."""
-        super().__init__(*args, **kwargs)
-        self.caller = caller
+        super().__init__(data)
+        self.user = user
         offered = [right for right in Right if right in caller.rights - {Right.VIEW}]
         scopes = self.fields["scopes"]
         assert isinstance(scopes, forms.MultipleChoiceField)  # noqa: S101  # declared above
@@ -49,18 +49,18 @@ class TokenForm(forms.Form):
     def clean_name(self) -> str:
         """Refuse a name that is taken: a token of the same name would be replaced."""
         name: str = self.cleaned_data["name"]
-        mine = ApiToken.objects.filter(user__pk=self.caller.user.pk)
+        mine = ApiToken.objects.filter(user=self.user)
         if mine.filter(name=name).exists():
             raise forms.ValidationError("You have a token of this name. Choose another one.")
         if mine.count() >= MAX_TOKENS:
             raise forms.ValidationError("You have too many tokens. Revoke one first.")
         return name
 
-    def issue(self, user: User) -> str:
+    def issue(self) -> str:
         """Make the token and return its secret, which is stored nowhere."""
         days = self.cleaned_data["days"]
         return ApiToken.issue(
-            user,
+            self.user,
             self.cleaned_data["name"],
             scopes={Right.VIEW, *(Right(scope) for scope in self.cleaned_data["scopes"])},
             life=timedelta(days=days) if days else None,

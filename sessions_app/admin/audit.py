@@ -44,10 +44,10 @@ class Audited(Base):
     def log_change(self, request: HttpRequest, obj: Model, message: Any) -> LogEntry:
         """Record who changed it, and the names of the fields."""
         entry = super().log_change(request, obj, message)
-        if isinstance(obj, User) and message == "Changed password.":
-            _note(Action.PASSWORD_CHANGED, request, obj)
-        else:
-            _note(Action.CHANGED, request, obj, change=entry.get_change_message())
+        change = entry.get_change_message()
+        is_password = isinstance(obj, User) and change == "Changed password."
+        action = Action.PASSWORD_CHANGED if is_password else Action.CHANGED
+        _note(action, request, obj, change=change)
         return entry
 
     def log_deletions(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[LogEntry]:
