@@ -16,9 +16,9 @@ from django.utils.deprecation import MiddlewareMixin
 
 PAGE_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 NOT_A_PAGE = "default-src 'none'; frame-ancestors 'none'"
-# Libraries of the administration write markup as strings. There the policy `default` stands in
-# between, which lets through what they are known to write (see trusted-types.js).
-ADMINISTRATION = "/admin/"
+# The namespace of pages whose libraries write markup as strings. There the policy `default` stands
+# in between, which lets through what they are known to write (see trusted-types.js).
+ADMINISTRATION = "admin"
 
 _UNUSED_FEATURES = (
     "accelerometer",
@@ -117,5 +117,6 @@ def _policy_of(request: HttpRequest, response: HttpResponseBase) -> str:
     if media_type not in PAGE_TYPES:
         return NOT_A_PAGE
     nonce: Nonce = request.csp_nonce  # type: ignore[attr-defined]  # set above
-    trusted_types = "default" if request.path.startswith(ADMINISTRATION) else "'none'"
-    return page_policy(nonce.value, trusted_types=trusted_types)
+    match = request.resolver_match
+    is_administration = match is not None and match.namespace == ADMINISTRATION
+    return page_policy(nonce.value, trusted_types="default" if is_administration else "'none'")
