@@ -6,18 +6,22 @@ import csv
 import io
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.admin import site as admin_site
+from django.contrib.auth.models import Group, User
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from sessions_app import audit
+from sessions_app.admin import read_only
+from sessions_app.admin.audit import Audited
 from sessions_app.audit import Action, Actor, AuditRecord
-from sessions_app.credentials import ApiToken, LoginLink, session_token
+from sessions_app.credentials import ApiToken, LoginLink, ShareLink, session_token
 from sessions_app.models import Session
 from tests.cast import browsing, make_ended, make_session, scripted
 from tests.fake_manager import FakeManager
@@ -254,6 +258,75 @@ def test_what_is_done_in_the_administration_is_recorded(
     assert {who(record) for record in records()} == {("carol", "browser", "127.0.0.1")}
 
 
+def test_changes_of_users_are_recorded_without_the_password(alice: User, carol: User) -> None:
+    admin, path = browsing(carol), f"/admin/auth/user/{alice.pk}"
+    operator, viewer = (Group.objects.get(name=name) for name in ("operator", "viewer"))
+    assert alice.groups.get() == operator
+    form = {"username": "alice", "is_active": "on", "groups": [viewer.pk]}
+    moments = {"date_joined_0": "2026-01-01", "date_joined_1": "00:00:00"}
+    assert admin.post(f"{path}/change/", form | moments).status_code == 302
+    password = {"usable_password": "true", "password1": "hush-hush", "password2": "hush-hush"}
+    assert admin.post(f"{path}/password/", password).status_code == 302
+    assert admin.post(f"{path}/delete/", {"post": "yes"}).status_code == 302
+    found = records()
+    assert [record.action for record in found] == [
+        Action.CHANGED,
+        Action.PASSWORD_CHANGED,
+        Action.DELETED,
+    ]
+    assert {(record.actor_name, record.details["name"]) for record in found} == {("carol", "alice")}
+    assert "groups" in found[0].details["change"].lower()
+    assert "hush-hush" not in "".join(everything())
+
+
+def test_a_login_link_made_in_the_administration_is_recorded(alice: User, carol: User) -> None:
+    answer = browsing(carol).post(f"/admin/auth/user/{alice.pk}/login-link/")
+    secret = answer.content.decode().partition("#token=")[2][:20]
+    record = the_record()
+    assert (record.action, record.actor) == (Action.LOGIN_LINK_MADE, carol)
+    assert record.details == {"user": "alice"}
+    assert len(secret) == 20
+    assert secret not in "".join(everything())
+
+
+def test_every_change_in_the_administration_is_recorded() -> None:
+    changing = [
+        model
+        for model, page in admin_site._registry.items()
+        if not isinstance(page, Audited)
+        and type(page).has_change_permission.__module__ != read_only.__name__
+    ]
+    assert changing == []
+
+
+# The settings page
+
+
+def test_what_users_do_with_what_lets_them_in_is_recorded(carol: User) -> None:
+    browser, elsewhere = browsing(carol), browsing(carol)
+    session = make_session(owner=carol)
+    link, _ = ShareLink.issue(session.pk, carol.pk, timedelta(hours=1))
+    browser.post("/settings/tokens", {"name": "mine", "scopes": ["input"], "days": "1"})
+    browser.post(f"/settings/tokens/{ApiToken.objects.get().pk}/revoke")
+    browser.post(f"/settings/links/{link.pk}/withdraw")
+    browser.post("/settings/logout-elsewhere")
+    new = "correct horse battery"
+    browser.post(
+        "/settings/password",
+        {"old_password": "correct horse", "new_password1": new, "new_password2": new},
+    )
+    assert elsewhere.get("/").status_code == 302
+    assert [(record.action, record.details) for record in records()] == [
+        (Action.TOKEN_MADE, {"name": "mine", "scopes": ["input"]}),
+        (Action.TOKEN_REVOKED, {"name": "mine"}),
+        (Action.SHARE_WITHDRAWN, {"share": link.pk}),
+        (Action.LOGOUT, {"elsewhere": 1}),
+        (Action.PASSWORD_CHANGED, {}),
+    ]
+    assert {who(record) for record in records()} == {("carol", "browser", "127.0.0.1")}
+    assert "horse" not in "".join(everything())
+
+
 def test_the_records_are_read_by_administrators_and_changed_by_nobody(
     alice: User, bob: User, carol: User
 ) -> None:
@@ -382,6 +455,12 @@ def test_no_cell_of_the_table_is_a_formula(db: None, name: str) -> None:
 def test_an_export_that_makes_no_sense_is_refused(db: None, options: dict[str, str]) -> None:
     with pytest.raises(CommandError, match="is no"):
         exported(**options)
+
+
+@pytest.mark.parametrize("action", Action)
+def test_the_api_page_names_every_action(action: Action) -> None:
+    page = Path(__file__).resolve().parents[2] / "docs/api.md"
+    assert f"`{action}`" in page.read_text(encoding="utf-8")
 
 
 # What is kept, and what is not
