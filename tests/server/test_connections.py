@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sessions_app.front_door.connections import Connection, Connections, Phase
 from sessions_app.front_door.limits import Limits
+from tests.real_server import PROJECT
 
 LIMITS = Limits(connections=6, connections_per_address=4, unfinished_heads=3, unfinished_seconds=0)
 HOSTS = ("10.0.0.1", "::ffff:10.0.0.1", "2001:db8::1", "2001:db8::2", "10.0.0.9", "no address")
@@ -74,3 +80,28 @@ def test_few_descriptors_mean_few_connections() -> None:
     assert Limits().within(10_000).connections == 2000
     assert Limits().within(700).connections == 350
     assert Limits().within(-5).connections == 1
+
+
+LIMITED = """
+import json, resource
+from sessions_app.front_door.limits import Limits, descriptors_for_clients
+resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))
+clients = descriptors_for_clients(Limits(), 100)
+print(json.dumps([clients, resource.getrlimit(resource.RLIMIT_NOFILE)[0]]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "clients", "raised"),
+    [(256, 8000, 4000, 4420), (256, 1024, 604, 1024), (8000, 8000, 7580, 8000)],
+    ids=["as far as needed", "as far as allowed", "not"],
+)
+def test_the_limit_of_open_files_is_raised(soft: int, hard: int, clients: int, raised: int) -> None:
+    printed = subprocess.run(
+        [sys.executable, "-c", LIMITED.format(soft=soft, hard=hard)],
+        cwd=PROJECT,
+        capture_output=True,
+        timeout=20,
+        check=True,
+    ).stdout
+    assert json.loads(printed) == [clients, raised]

@@ -173,7 +173,9 @@ def test_a_refused_client_that_sends_first_and_reads_then_gets_the_answer(
 def test_a_refused_client_that_never_stops_sending_is_cut(door: Callable[..., SmallDoor]) -> None:
     client = door(linger_seconds=0.3).client()
     client.ask("/", "Content-Length: 500000000", method="POST")
-    assert client.drip_until_cut() < 0.3 + SLACK
+    assert client.status() == 413
+    with pytest.raises(OSError, match=r"reset|Broken pipe"):
+        client.send_for(0.3 + SLACK)
 
 
 def test_a_body_that_drips_is_cut(door: Callable[..., SmallDoor]) -> None:
@@ -267,7 +269,7 @@ def test_a_kept_connection_may_idle_but_its_next_head_may_not_drip(
     assert time.monotonic() - began > 1.2
 
 
-@pytest.mark.parametrize("rest", [b"G", b"GET / HTTP/1.1\r\nA: "])
+@pytest.mark.parametrize("rest", [b"G", b"GET / HTTP/1.1\r\n"])
 def test_a_head_that_came_with_the_request_before_it_may_not_drip_either(
     door: Callable[..., SmallDoor], rest: bytes
 ) -> None:
@@ -385,11 +387,13 @@ def test_a_trusted_proxy_may_bring_as_many_as_there_is_room_for(
 
 def test_connections_that_end_make_room(door: Callable[..., SmallDoor]) -> None:
     small = door(connections=3)
-    for _ in range(10):
-        for client in [small.stream(), small.stream(), small.client()]:
-            client.close()
+    for count in range(1, 6):
+        stream, waiting = small.stream(), small.client()
+        waiting.ask("/hold")
+        small.wait_for_held(count)
+        stream.close()
+        waiting.close()
         until(small.has_room)
-        small.clients[-1].close()
 
 
 # Live streams
