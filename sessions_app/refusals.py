@@ -6,6 +6,14 @@ from dataclasses import dataclass
 from sessions_app.request_headers import Header
 from sessions_app.transport import Receive, Send
 
+# No page, and no part of anybody's.
+_ERROR_HEADERS = (
+    (b"content-type", b"application/json"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"x-content-type-options", b"nosniff"),
+)
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -26,8 +34,7 @@ class Answer:
 def error_answer(status: int, code: str, sentence: str) -> Answer:
     """Return an error as the API words its own: a sentence, and a slug for programs."""
     body = json.dumps({"error": sentence, "code": code}).encode()
-    headers = (b"content-type", b"application/json"), (b"x-content-type-options", b"nosniff")
-    return Answer(status, headers, body)
+    return Answer(status, _ERROR_HEADERS, body)
 
 
 async def refuse_socket(receive: Receive, send: Send, code: int) -> None:

@@ -90,6 +90,8 @@ def test_a_refusal_names_the_address_to_use(behind: Behind) -> None:
     assert b"HARNESS_PUBLIC_URL" in answer.body
     assert b"evil" not in answer.body
     assert answer.header(b"cache-control") == b"no-store"
+    assert answer.header(b"cross-origin-resource-policy") == b"same-origin"
+    assert b"frame-ancestors 'none'" in (answer.header(b"content-security-policy") or b"")
 
 
 def test_the_name_is_checked_first_then_the_place_then_the_page(behind: Behind) -> None:
