@@ -13,7 +13,7 @@ from tests.cast import browsing, make_ended, make_session
 from tests.dashboard.pages import read
 
 TEMPLATES = Path(__file__).parents[2] / "dashboard" / "templates"
-ADDRESSES = ["/", "/history", "/login", "/nowhere"]
+ADDRESSES = ["/", "/history", "/settings", "/login", "/nowhere"]
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_every_module_that_a_script_takes_in_exists() -> None:
 
 def test_every_control_has_a_name(browser: Client) -> None:
     session = make_session()
-    for address in ("/", "/history", f"/sessions/{session.pk}"):
+    for address in ("/", "/history", "/settings", f"/sessions/{session.pk}"):
         page = read(browser.get(address))
         labelled = {label.attributes.get("for") for label in page.find_all("label")}
         for field in page.find_all("input") + page.find_all("textarea"):
@@ -80,7 +80,7 @@ def test_every_control_has_a_name(browser: Client) -> None:
 
 def test_no_id_is_given_twice(browser: Client) -> None:
     session = make_session()
-    for address in ("/", "/history", f"/sessions/{session.pk}"):
+    for address in ("/", "/history", "/settings", f"/sessions/{session.pk}"):
         ids = [
             item.attributes["id"]
             for item in read(browser.get(address)).find_all()

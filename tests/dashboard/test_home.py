@@ -132,3 +132,28 @@ def test_the_number_of_questions_to_the_database_does_not_grow_with_the_sessions
 
 def test_only_looking_is_possible(browser: Client) -> None:
     assert browser.post("/").status_code == 405
+
+
+def test_what_is_somebody_elses_says_whose_it_is(alice: User, bob: User) -> None:
+    make_session(owner=alice, team=True)
+    make_ended(owner=alice, team=True)
+    make_session(owner=alice, team=True, slot=None, status=Status.IDLE)
+    for user, named in ((bob, "alice"), (alice, "")):
+        page = home(browsing(user))
+        owners = page.find_all(data_field="owner")
+        assert [owner.text for owner in owners] == [named] * 3
+        assert [owner.is_hidden for owner in owners] == [not named] * 3
+
+
+def test_nobody_takes_out_of_the_queue_what_is_somebody_elses(alice: User, bob: User) -> None:
+    make_session(owner=alice, team=True, slot=None, status=Status.IDLE)
+    assert not home(browsing(alice)).find(data_field="end").is_hidden
+    assert home(browsing(bob)).find(data_field="end").is_hidden
+
+
+def test_who_may_start_nothing_is_offered_nothing_to_start(vera: User, alice: User) -> None:
+    make_ended(owner=alice, team=True)
+    for address in ("/", "/history"):
+        raw = browsing(vera).get(address).content.decode()
+        for word in ("New session", "Start a session", "Start again", "data-start"):
+            assert word not in raw

@@ -1,11 +1,15 @@
 """The page of one session as it comes from the server."""
 
 import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from sessions_app.credentials import ShareLink
 from sessions_app.events import Status
 from sessions_app.models import Session
 from tests.cast import browsing, make_ended, make_session
@@ -59,3 +63,53 @@ def test_a_visitor_without_login_learns_nothing(db: None) -> None:
     session = make_session()
     known, unknown = (Client().get(f"/sessions/{key}") for key in (session.pk, uuid.uuid4()))
     assert known.status_code == unknown.status_code == 302
+
+
+STEERING = {"rename", "rename-form", "fit", "end", "share", "share-dialog", "key-bar", "ask-reply"}
+STARTING = {"new-session", "start-dialog"}
+
+
+def ids_of(page: Element) -> set[str]:
+    return {item.attributes["id"] for item in page.find_all() if "id" in item.attributes}
+
+
+def guest_of(session: Session, user: User) -> Client:
+    guest = Client()
+    _, secret = ShareLink.issue(session.pk, user.pk, timedelta(hours=1))
+    assert guest.post("/shared/link", {"token": secret}).status_code == 200
+    return guest
+
+
+@pytest.mark.parametrize("make", [make_session, make_ended])
+def test_each_has_the_controls_of_what_he_may_do(
+    alice: User, bob: User, vera: User, carol: User, make: Callable[..., Session]
+) -> None:
+    session = make(owner=alice, team=True)
+    for user in (alice, carol):
+        page = page_of(browsing(user), session)
+        assert ids_of(page) >= STEERING | STARTING
+        assert page.find("body").attributes["data-access"] == "control"
+    for user, may_start in ((bob, True), (vera, False)):
+        page = page_of(browsing(user), session)
+        assert not ids_of(page) & STEERING
+        assert ids_of(page) & STARTING == (STARTING if may_start else set())
+        assert ("Start again" in page.text) is may_start
+        assert "You may look, not type." in page.text
+        assert page.find("body").attributes["data-access"] == "view"
+
+
+def test_a_guest_finds_nothing_but_the_session(alice: User) -> None:
+    session = make_session(owner=alice, working_dir=f"{Path.home()}/secret")
+    page = page_of(guest_of(session, alice), session)
+    assert not ids_of(page) & (STEERING | STARTING | {"user-menu", "waiting-pill"})
+    assert page.find_all("nav") == []
+    assert [link.attributes["href"] for link in page.find_all("a")] == ["#main"]
+    assert page.find("body").attributes["data-home"] == ""
+    assert page.find("body").attributes["data-role"] == "guest"
+
+
+def test_a_link_does_not_show_what_else_the_owner_has_run(alice: User) -> None:
+    session = make_session(owner=alice)
+    make_ended(owner=alice, command=["secret-tool"])
+    page = guest_of(session, alice).get(f"/sessions/{session.pk}")
+    assert "secret-tool" not in page.content.decode()

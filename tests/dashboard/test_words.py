@@ -24,10 +24,6 @@ def test_a_length_of_time_shows_its_two_largest_units(seconds: float, told: str)
     assert words.duration(timedelta(seconds=seconds)) == told
 
 
-def test_control_characters_and_those_that_turn_the_writing_around_are_left_out() -> None:
-    assert words.plain("a\x00\x1b[31mb\u202etxt.exe\u2066\x9b\u200f") == "a[31mbtxt.exe"
-
-
 @pytest.mark.parametrize(
     ("path", "told"),
     [("/home/ada", "~"), ("/home/ada/x", "~/x"), ("/home/adam", "/home/adam"), ("", "")],

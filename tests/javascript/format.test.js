@@ -7,6 +7,20 @@ test("control characters and those that turn the writing around are left out", (
   assert.equal(format.plain("a\u0000\u001b[31mb\u202etxt.exe\u2066\u009b\u200f"), "a[31mbtxt.exe");
 });
 
+test("line breaks and tabs become a space", () => {
+  assert.equal(format.plain("one\r\ntwo\tthree"), "one two three");
+});
+
+test("what has no width or is a tag is left out, joiners of scripts and emoji stay", () => {
+  assert.equal(format.plain("pay\u00adpal\u200b.\u2060com\ufeff\u{e0041}\u2028\u2029\ufff9"), "paypal.com");
+  assert.equal(format.plain("\u{1f469}\u200d\u{1f4bb}"), "\u{1f469}\u200d\u{1f4bb}");
+});
+
+test("a session whose name cannot be seen is called by its command", () => {
+  assert.equal(format.title({ name: "\u202e", currentCommand: "bash" }), "bash");
+  assert.equal(format.title({ name: "", currentCommand: "\u200b" }), "Session");
+});
+
 test("text of several lines keeps its lines", () => {
   assert.equal(format.plainLines("one\r\n\u001btwo"), "one\ntwo");
 });

@@ -59,9 +59,9 @@ describe("events", () => {
 describe("rows", () => {
   test("an older row from a slower answer does not undo an event", () => {
     apply("session:waiting", 2);
-    sessions.merge(row("a", { lastSeq: 1, name: "renamed", stalled: "full" }));
-    const { status, name, stalled } = sessions.get("a");
-    assert.deepEqual([status, name, stalled], ["waiting_checkpoint", "renamed", "full"]);
+    sessions.merge(row("a", { lastSeq: 1, name: "renamed", team: true, stalled: "full" }));
+    const { status, name, team, stalled } = sessions.get("a");
+    assert.deepEqual([status, name, team, stalled], ["waiting_checkpoint", "renamed", true, "full"]);
   });
 
   test("a row of another log counts whatever its number", () => {
