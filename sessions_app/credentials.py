@@ -20,6 +20,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from sessions_app.database_locks import waiting_at_most
+from sessions_app.plain_text import plain
 from sessions_app.rights import ALL_RIGHTS, Right, with_implied
 
 LOGIN_LINK_LIFE = timedelta(minutes=10)
@@ -87,7 +88,7 @@ class ApiToken(models.Model):
         verbose_name = "API token"
 
     def __str__(self) -> str:
-        return self.name
+        return plain(self.name)
 
     @property
     def rights(self) -> frozenset[Right]:

@@ -5,6 +5,8 @@ from datetime import timedelta
 from django.db import models, transaction
 from django.utils import timezone
 
+from sessions_app.plain_text import plain
+
 # Of one address within a minute, and at one name within ten: a guesser from many addresses meets
 # the second bound, and whoever shares a name with the guessed one can still use a one-time link.
 PER_ADDRESS, ADDRESS_WINDOW = 20, timedelta(minutes=1)
@@ -20,7 +22,7 @@ class LoginAttempt(models.Model):
     at = models.DateTimeField(default=timezone.now, db_index=True)
 
     def __str__(self) -> str:
-        return f"{self.username or 'a link'} from {self.address}"
+        return f"{plain(self.username) or 'a link'} from {self.address}"
 
     @classmethod
     def begin(cls, address: str, username: str = "") -> "LoginAttempt | None":

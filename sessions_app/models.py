@@ -29,6 +29,7 @@ from sessions_app.events import (
     iso,
 )
 from sessions_app.login_attempts import LoginAttempt
+from sessions_app.plain_text import plain
 from sessions_app.rights import CODENAMES, Right
 
 __all__ = [
@@ -180,7 +181,7 @@ class Session(models.Model):
         )
 
     def __str__(self) -> str:
-        return self.name or self.command_line
+        return plain(self.name) or plain(self.command_line) or "Session"
 
     @property
     def is_alive(self) -> bool:

@@ -1,6 +1,5 @@
 """How facts about sessions read on the pages; the browser's `format.js` writes them alike."""
 
-import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,6 +17,7 @@ from dashboard.waiting import waiting_summary
 from sessions_app.callers import Caller, caller_of
 from sessions_app.events import Status, iso
 from sessions_app.models import ApiToken, Session
+from sessions_app.plain_text import plain
 from sessions_app.rights import Right, Role
 
 register = template.Library()
@@ -29,14 +29,8 @@ ROLE_NAMES: dict[str, str] = {
     Role.OPERATOR: "Operator",
     Role.ADMIN: "Administrator",
 }
-# C0 and C1 controls, and the characters that hide or turn around what follows them.
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
-
-@register.filter
-def plain(text: object) -> str:
-    """Leave out control characters and those that change the direction of writing."""
-    return _UNSAFE.sub("", str(text or ""))
+register.filter("plain", plain)
 
 
 @register.filter

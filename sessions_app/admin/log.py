@@ -1,5 +1,6 @@
 """Events and stored output in the administration."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import admin
@@ -9,6 +10,14 @@ from django.http import HttpRequest
 from sessions_app.admin.read_only import ReadOnlyAdmin
 from sessions_app.callers import caller_of
 from sessions_app.models import OutputSegment, Session, SessionEvent
+from sessions_app.plain_text import plain
+
+MOST_CHARACTERS = 500
+
+
+def fields_in_words(fields: Mapping[str, Any]) -> str:
+    """Return an event's fields in one line, as they can be shown; of long ones the beginning."""
+    return plain(", ".join(f"{name}: {value}" for name, value in fields.items()))[:MOST_CHARACTERS]
 
 
 class LogAdmin(ReadOnlyAdmin):
@@ -36,6 +45,13 @@ class SessionEventAdmin(LogAdmin):
     list_filter = ("type",)
     search_fields = ("=session__id", "session__name", "session__command_line")
     ordering = ("-session__created_at", "session", "seq")
+    fields = ("session", "seq", "type", "offset", "timestamp", "details")
+    readonly_fields = ("details",)
+
+    @admin.display(description="fields")
+    def details(self, event: SessionEvent) -> str:
+        """Return what it tells."""
+        return fields_in_words(event.fields)
 
 
 @admin.register(OutputSegment)

@@ -1,5 +1,6 @@
 """Sessions in the administration, and what became of them at the last start."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -17,13 +18,14 @@ from django.utils.safestring import SafeString
 
 from sessions_app import audit, event_log, session_manager
 from sessions_app.admin.audit import records_of
+from sessions_app.admin.log import fields_in_words
 from sessions_app.admin.read_only import Base, ReadOnlyAdmin
 from sessions_app.audit import Action
 from sessions_app.callers import caller_of
 from sessions_app.events import ACTIVE, ENDED
 from sessions_app.exceptions import NotAllowed, SessionError
 from sessions_app.models import Session
-from sessions_app.plain_text import plain_text
+from sessions_app.plain_text import plain, plain_text
 from sessions_app.rights import Right
 
 TRANSCRIPT_BYTES = 200 * 1024
@@ -52,6 +54,16 @@ class ActiveFilter(admin.SimpleListFilter):
         return queryset.filter(status__in=statuses) if statuses else queryset
 
 
+def _plainly(field: str, label: str) -> Callable[[Base, Session], str]:
+    """Return a column with a text that programs or users chose, as it can be shown."""
+
+    @admin.display(description=label, ordering=field)
+    def column(_: Base, session: Session) -> str:
+        return plain(getattr(session, field))
+
+    return column
+
+
 @admin.register(Session)
 class SessionAdmin(ReadOnlyAdmin):
     """Sessions: look, end the active ones, forget the ended ones."""
@@ -64,7 +76,7 @@ class SessionAdmin(ReadOnlyAdmin):
         "duration",
         "place",
         "owner",
-        "working_dir",
+        "folder",
     )
     list_filter = (ActiveFilter, "status", "host", ("owner", admin.RelatedOnlyFieldListFilter))
     list_per_page = 50
@@ -72,12 +84,15 @@ class SessionAdmin(ReadOnlyAdmin):
     search_fields = ("=id", "name", "command_line", "working_dir", "error")
     date_hierarchy = "created_at"
     actions = ("end_sessions",)
-    readonly_fields = ("page", "duration", "recent_events", "segments", "records", "transcript")
+    readonly_fields = (
+        *("page", "duration", "recent_events", "segments", "records", "transcript"),
+        *("called", "command_shown", "folder", "failure", "asks"),
+    )
     fieldsets = (
-        (None, {"fields": ("page", "name", "status", "error", "exit_code", "command_line")}),
-        ("Where", {"fields": ("working_dir", "host", "slot", "pid", "owner", ("cols", "rows"))}),
+        (None, {"fields": ("page", "called", "status", "failure", "exit_code", "command_shown")}),
+        ("Where", {"fields": ("folder", "host", "slot", "pid", "owner", ("cols", "rows"))}),
         ("When", {"fields": ("created_at", "started_at", "ended_at", "duration")}),
-        ("Log", {"fields": ("id", "epoch", "recent_events", "waiting", "segments", "records")}),
+        ("Log", {"fields": ("id", "epoch", "recent_events", "asks", "segments", "records")}),
         ("Transcript", {"fields": ("transcript",), "classes": ("collapse",)}),
     )
 
@@ -90,10 +105,20 @@ class SessionAdmin(ReadOnlyAdmin):
 
     # What is shown
 
+    called = _plainly("name", "name")
+    command_shown = _plainly("command_line", "command")
+    folder = _plainly("working_dir", "folder")
+    failure = _plainly("error", "error")
+
     @admin.display(description="session", ordering="name")
     def title(self, session: Session) -> str:
         """Return its name, or its command."""
-        return plain_text(str(session).encode("utf-8", "replace"))[:120]
+        return str(session)[:120]
+
+    @admin.display(description="waiting")
+    def asks(self, session: Session) -> str:
+        """Return what it waits for, with all that was told of it."""
+        return fields_in_words(session.waiting) if session.waiting else "-"
 
     @admin.display(description="page")
     def page(self, session: Session) -> SafeString:
@@ -128,7 +153,7 @@ class SessionAdmin(ReadOnlyAdmin):
             "",
             "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
             (
-                (e.seq, e.type, f"{e.timestamp:%Y-%m-%d %H:%M:%S}", _fields(e.fields))
+                (e.seq, e.type, f"{e.timestamp:%Y-%m-%d %H:%M:%S}", fields_in_words(e.fields))
                 for e in events
             ),
         )
@@ -275,11 +300,6 @@ def _recovery_rows(recovery: dict[str, Any]) -> list[dict[str, Any]]:
         {"meaning": meaning, "ids": recovery.get(kind, []), "linked": kind != "strays"}
         for kind, meaning in RECOVERY_MEANINGS.items()
     ]
-
-
-def _fields(fields: Any) -> str:
-    shown = ", ".join(f"{name}: {value}" for name, value in fields.items())
-    return plain_text(shown.encode("utf-8", "replace"))[:500]
 
 
 def _rows_of(session: Session, model: str, text: str) -> SafeString:

@@ -68,7 +68,7 @@ def note(action: Action, who: Actor, session: "Session | None" = None, **details
     `details` are small, JSON, and no secrets. While no server runs in this process it is stored at
     once, and what the database raises is raised.
     """
-    key, name = (str(session.pk), str(session)) if session else ("", "")
+    key, name = (str(session.pk), session.name or session.command_line) if session else ("", "")
     record = Note(timezone.now(), action, who, key, name, details)
     if _journal is None:
         _store(record)
@@ -85,7 +85,7 @@ def repeated(
     piece: Piece | None = None,
 ) -> None:
     """Record what may come very often: what comes in a row is one record. Safe in any thread."""
-    key, name = (str(session.pk), str(session)) if session else ("", "")
+    key, name = (str(session.pk), session.name or session.command_line) if session else ("", "")
     kind, counted = Kind(action, who, key, what), piece or Piece()
     if _journal is None:
         burst = Burst(kind, name, 0)

@@ -1,5 +1,6 @@
 """Sessions in the administration: found, looked at, ended, forgotten, and never changed."""
 
+import re
 from typing import Any
 
 import pytest
@@ -9,14 +10,16 @@ from django.db import DatabaseError
 from django.test import Client
 
 from sessions_app.admin import sessions
+from sessions_app.credentials import ApiToken
 from sessions_app.event_log import append_event
 from sessions_app.events import EventType
 from sessions_app.exceptions import ManagerUnavailable
-from sessions_app.models import Session
+from sessions_app.models import Session, SessionEvent
 from tests.cast import browsing, make_ended, make_session, store_output
 from tests.fake_manager import FakeManager
 
 LIST = "/admin/sessions_app/session/"
+TURNING = "\x00-\x08\x0b-\x1f\x7f-\x9f\u200f\u202a-\u202e\u2066-\u2069"
 
 
 @pytest.fixture
@@ -47,6 +50,27 @@ def test_sessions_are_found_by_what_they_are(admin: Client) -> None:
         assert "Deploy the shop" in found
         assert "Old build" not in found
     assert "Old build" in page(admin, LIST, activity="ended", q="/srv/build")
+
+
+def test_nothing_that_is_shown_turns_the_writing_around(admin: Client, carol: User) -> None:
+    turned = {"name": "gnp\u202e.sh", "working_dir": "/srv/\u2066x\x1b", "error": "no\x9b\u200f!"}
+    session = make_ended(command=["run\u202e", "\x07"], owner=carol, **turned)
+    hidden = {"trigger": "menu\u202e"}
+    Session.objects.filter(pk=session.pk).update(waiting=hidden, last_seq=1)
+    event = SessionEvent.objects.create(
+        session=session, seq=1, type=EventType.WAITING, offset=0, fields=hidden
+    )
+    token = ApiToken.objects.create(user=carol, name="key\u202e")
+    addresses = [
+        LIST,
+        *(f"{LIST}{session.pk}/{verb}/" for verb in ("change", "delete", "history")),
+        *(f"/admin/sessions_app/sessionevent/{part}" for part in ("", f"{event.pk}/change/")),
+        *(f"/admin/sessions_app/apitoken/{part}" for part in ("", f"{token.pk}/change/")),
+    ]
+    for address in addresses:
+        shown = page(admin, address)
+        assert re.findall(f".{{0,40}}[{TURNING}]", shown) == [], address
+    assert "gnp.sh" in page(admin, LIST)
 
 
 def test_a_session_links_to_its_page_and_its_log(admin: Client) -> None:

@@ -8,14 +8,16 @@ export const STATUS_LABELS = {
   failed: "Failed",
 };
 
-// C0 and C1 controls, and the characters that hide or turn around what follows them.
-const UNSAFE = new RegExp(
-  "[\\u0000-\\u001f\\u007f-\\u009f\\u061c\\u200b\\u200e\\u200f\\u202a-\\u202e\\u2060-\\u2069\\ufeff]",
-  "g",
+// What is not seen itself but changes how the rest is read; the server's `plain` leaves out the same.
+const INVISIBLE = new RegExp(
+  "[\\u0000-\\u001f\\u007f-\\u009f\\u00ad\\u061c\\u180e\\u200b\\u200e\\u200f\\u2028-\\u202e" +
+    "\\u2060-\\u206f\\ufeff\\ufff9-\\ufffb\\u{e0000}-\\u{e007f}]",
+  "gu",
 );
 
+// Text in one line as it can be shown.
 export function plain(text) {
-  return String(text ?? "").replace(UNSAFE, "");
+  return String(text ?? "").replace(/[\t\n\r]+/g, " ").replace(INVISIBLE, "");
 }
 
 // The same for text of several lines, whose line feeds stay.
@@ -24,7 +26,7 @@ export function plainLines(text) {
 }
 
 export function title(session) {
-  return plain(session.name || session.currentCommand || "Session");
+  return plain(session.name) || plain(session.currentCommand) || "Session";
 }
 
 export function folder(path, home) {
