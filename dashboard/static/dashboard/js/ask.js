@@ -1,6 +1,7 @@
 // What a waiting session asks, with its answers and a reply box.
 
 import { api } from "./api.js";
+import { plain } from "./format.js";
 import { answers, question } from "./waiting.js";
 
 const at = (id) => document.getElementById(id);
@@ -72,7 +73,7 @@ export class Ask {
   }
 
   #error(text) {
-    at("ask-error").textContent = text;
+    at("ask-error").textContent = plain(text);
     at("ask-error").hidden = !text;
   }
 }

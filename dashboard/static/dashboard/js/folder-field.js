@@ -1,6 +1,7 @@
 // A field for a folder that completes what is typed (an ARIA combobox).
 
 import { api } from "./api.js";
+import { plain } from "./format.js";
 
 const PAUSE_MS = 120;
 
@@ -100,6 +101,6 @@ function optionElement(path, index) {
   const element = document.createElement("li");
   element.id = `start-folder-${index}`;
   element.setAttribute("role", "option");
-  element.textContent = path;
+  element.textContent = plain(path);
   return element;
 }

@@ -2,6 +2,7 @@
 
 import { api } from "./api.js";
 import { FolderField } from "./folder-field.js";
+import { plain } from "./format.js";
 
 const FIELDS = { command: "start-command", workingDir: "start-folder", name: "start-name" };
 
@@ -17,14 +18,14 @@ export class StartDialog {
     document.addEventListener("click", (event) => this.#clicked(event));
   }
 
-  // Open it, filled with what is known.
+  // Open it, filled with what is known: what is seen in the fields is what will be started.
   open({ command = "", folder = "", name = "" } = {}) {
     if (this.#dialog.open) return;
     this.#form.reset();
     this.#clearErrors();
-    at("start-command").value = command;
-    at("start-folder").value = folder || sessionStorage.getItem("folder") || "";
-    at("start-name").value = name;
+    at("start-command").value = plain(command);
+    at("start-folder").value = plain(folder) || sessionStorage.getItem("folder") || "";
+    at("start-name").value = plain(name);
     this.#dialog.showModal();
     at("start-command").focus();
     at("start-command").select();
@@ -36,7 +37,7 @@ export class StartDialog {
     const filler = target.closest?.("[data-fill]");
     if (!filler) return;
     const field = at(filler.dataset.fill);
-    field.value = filler.dataset.value;
+    field.value = plain(filler.dataset.value);
     field.focus();
   }
 
@@ -83,13 +84,13 @@ export class StartDialog {
   }
 
   #formError(said) {
-    at("start-error").textContent = said;
+    at("start-error").textContent = plain(said);
     at("start-error").hidden = !said;
   }
 
   #fieldError(id, said) {
     const error = at(`${id}-error`);
-    error.textContent = said;
+    error.textContent = plain(said);
     error.hidden = !said;
     if (said) at(id).setAttribute("aria-invalid", "true");
     else at(id).removeAttribute("aria-invalid");
