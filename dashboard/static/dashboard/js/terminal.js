@@ -7,6 +7,7 @@ import { WebglAddon } from "../../vendor/addon-webgl/lib/addon-webgl.mjs";
 import { Terminal } from "../../vendor/xterm/lib/xterm.mjs";
 import { allowStyles } from "./allowed-styles.js";
 import { openLink } from "./links.js";
+import { boundOutput } from "./program-output.js";
 import { isFocusReport, swallowQueries } from "./queries.js";
 import { MINIMUM_CONTRAST, themeFor } from "./terminal-theme.js";
 import { isDark, onTheme } from "./theme.js";
@@ -38,8 +39,10 @@ export class TerminalView {
       screenReaderMode: !isPreview && localStorage.getItem("screen-reader") === "on",
       scrollback: isPreview ? 0 : scrollback,
       theme: themeFor(isDark()),
+      windowOptions: {}, // a program moves, resizes and asks for no window
     });
     swallowQueries(this.term.parser);
+    boundOutput(this.term);
     this.term.loadAddon(new Unicode11Addon());
     this.term.unicode.activeVersion = "11";
     onTheme((dark) => (this.term.options.theme = themeFor(dark)));
