@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from daphne.http_protocol import HTTPFactory, WebRequest
+from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.web.http import HTTPChannel
 
@@ -50,8 +51,10 @@ class Request(WebRequest):
     def process(self) -> Any:
         """Answer the request, or let a live stream take over its connection."""
         channel, transport = self.channel, self.transport
+        # Under TLS, the transport is a protocol itself, around the one that speaks HTTP.
+        place = "wrappedProtocol" if channel.isSecure() else "protocol"
         processed = super().process()
-        stream = getattr(transport, "protocol", None)
+        stream = getattr(transport, place, None)
         if isinstance(stream, WebSocketProtocol):
             stream.gone = channel.gone
         return processed
@@ -166,8 +169,7 @@ class Channel(HTTPChannel):
         self._refused = True
         self.clearLineBuffer()
         self._enter(Phase.CLOSING, self._limits.linger_seconds, self.cut)
-        self.transport.write(refusal.to_bytes())
-        self.transport.loseWriteConnection()
+        say_last(self.transport, refusal)
 
     # The end
 
@@ -196,6 +198,13 @@ class Channel(HTTPChannel):
             self._deadline = None
 
 
+def say_last(transport: Any, refusal: Refusal) -> None:
+    """Answer, and say that nothing follows; TLS cannot say so and go on listening."""
+    transport.write(refusal.to_bytes())
+    if not ISSLTransport.providedBy(transport):
+        transport.loseWriteConnection()
+
+
 class Refused(Protocol):
     """A connection for which there is no room: it is told so."""
 
@@ -206,12 +215,14 @@ class Refused(Protocol):
         self._deadline: TimerHandle | None = None
 
     def connectionMade(self) -> None:
-        """Answer whatever will be asked."""
+        """Answer whatever will be asked; say nothing if too many are being answered so."""
         self.factory.refusals += 1
+        if self.factory.refusals > self.factory.limits.refusals:
+            self.transport.abortConnection()
+            return
         seconds = self.factory.limits.linger_seconds
         self._deadline = self.factory.call_later(seconds, self.transport.abortConnection)
-        self.transport.write(TOO_MANY_CONNECTIONS.to_bytes())
-        self.transport.loseWriteConnection()
+        say_last(self.transport, TOO_MANY_CONNECTIONS)
 
     def connectionLost(self, reason: Any = connectionDone) -> None:
         """Make room for another refusal."""
@@ -234,14 +245,14 @@ class Factory(HTTPFactory):
         # Channels have clocks of their own.
         self.timeOut = None
 
-    def buildProtocol(self, addr: Any) -> Protocol | None:
-        """Return what speaks with the new client; None closes the connection at once."""
+    def buildProtocol(self, addr: Any) -> Protocol:
+        """Return what speaks with the new client."""
         channel = Channel(self.limits, self.connections, self.call_later)
         channel.factory = self
         channel.timeOut = None
         connection = self.connections.admit(addr.host, channel.cut)
         if connection is None:
-            return Refused(self) if self.refusals < self.limits.refusals else None
+            return Refused(self)
         channel.connection = connection
         return channel
 

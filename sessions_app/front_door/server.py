@@ -9,6 +9,7 @@ from typing import Any
 from daphne import server as daphne_server
 from OpenSSL import SSL
 from twisted.internet import reactor as twisted_reactor
+from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.logger import globalLogBeginner
 
@@ -80,13 +81,15 @@ class FrontDoor(daphne_server.Server):
         reactor.run()
 
     def kill_all_applications(self) -> Any:
-        """End what is being answered. Daphne stumbles over requests that have not come so far."""
-        self.connections = {
-            protocol: details
-            for protocol, details in self.connections.items()
+        """End what is being answered; Daphne's own stumbles over requests that are not whole."""
+        running = [
+            details["application_instance"]
+            for details in self.connections.values()
             if "application_instance" in details
-        }
-        return super().kill_all_applications()
+        ]
+        for application in running:
+            application.cancel()
+        return Deferred.fromFuture(asyncio.gather(*running, return_exceptions=True))
 
 
 class Certificate:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import select
 import socket
+import ssl
 import struct
 import time
 from typing import Any
@@ -13,10 +14,14 @@ from typing import Any
 class RawClient:
     """One TCP connection to a server on this machine."""
 
-    def __init__(self, port: int, *, source: str = "127.0.0.1") -> None:
+    def __init__(
+        self, port: int, *, source: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+    ) -> None:
         self.socket = socket.create_connection(
             ("127.0.0.1", port), timeout=10, source_address=(source, 0)
         )
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_hostname="127.0.0.1")
         self.port = port
 
     def close(self) -> None:

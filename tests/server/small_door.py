@@ -1,17 +1,20 @@
 """The front door with bounds so small that tests meet them, before an application of few words.
 
-Usage: python -m tests.server.small_door PORT '{"head_seconds": 0.5, …}' [PROXY...]
+Usage: python -m tests.server.small_door PORT '{"head_seconds": 0.5, …}' [PROXY...]; with
+`TLS=CERTIFICATE:KEY` in the environment it speaks TLS.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from sessions_app.front_door.limits import Limits
-from sessions_app.front_door.server import FrontDoor
+from sessions_app.front_door.server import Certificate, FrontDoor
 
 LARGE = 2 * 1024 * 1024
 
@@ -67,6 +70,12 @@ async def converse(path: str, receive: Any, send: Any) -> None:
         await send({"type": "websocket.send", "text": text})
 
 
+def certificate() -> Certificate | None:
+    files = os.environ.get("TLS", "").split(":")
+    return Certificate(Path(files[0]), Path(files[1])) if files[0] else None
+
+
 if __name__ == "__main__":
     limits = Limits(**json.loads(sys.argv[2]))
-    FrontDoor(application, "127.0.0.1", int(sys.argv[1]), limits, sys.argv[3:]).run()
+    proxies = sys.argv[3:]
+    FrontDoor(application, "127.0.0.1", int(sys.argv[1]), limits, proxies, certificate()).run()

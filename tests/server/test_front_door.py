@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import ssl
 import struct
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.certificates import make_certificate
 from tests.real_server import PROJECT, free_port
 from tests.server.raw_client import RawClient
 from tests.waiting_for import until
@@ -28,14 +31,22 @@ SLACK = 3.0
 class SmallDoor:
     """A front door in a process of its own."""
 
-    def __init__(self, folder: Path, proxies: list[str], **limits: float) -> None:
+    def __init__(
+        self, folder: Path, proxies: list[str], *, tls: bool = False, **limits: float
+    ) -> None:
         self.port = free_port()
+        self.trust, environment = None, dict(os.environ)
+        if tls:
+            certificate, key = make_certificate(folder)
+            self.trust = ssl.create_default_context(cafile=str(certificate))
+            environment["TLS"] = f"{certificate}:{key}"
         self.output = folder / f"door-{self.port}"
         command = [sys.executable, "-m", "tests.server.small_door", str(self.port)]
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
                 [*command, json.dumps(limits), *proxies],
                 cwd=PROJECT,
+                env=environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -52,7 +63,7 @@ class SmallDoor:
 
     def client(self, source: str = "127.0.0.1") -> RawClient:
         """A new connection."""
-        self.clients.append(RawClient(self.port, source=source))
+        self.clients.append(RawClient(self.port, source=source, tls=self.trust))
         return self.clients[-1]
 
     def stream(self, path: str = "/") -> RawClient:
@@ -90,8 +101,8 @@ def door(tmp_path: Path) -> Iterator[Callable[..., SmallDoor]]:
     """door(proxies, limit=…) starts one with those limits and the usual ones."""
     doors: list[SmallDoor] = []
 
-    def start(*proxies: str, **limits: float) -> SmallDoor:
-        doors.append(SmallDoor(tmp_path, list(proxies), **limits))
+    def start(*proxies: str, tls: bool = False, **limits: float) -> SmallDoor:
+        doors.append(SmallDoor(tmp_path, list(proxies), tls=tls, **limits))
         return doors[-1]
 
     yield start
@@ -159,10 +170,11 @@ def test_a_client_that_asks_before_it_sends_is_told_no_at_once(
     assert client.status() == 200
 
 
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 def test_a_refused_client_that_sends_first_and_reads_then_gets_the_answer(
-    door: Callable[..., SmallDoor],
+    door: Callable[..., SmallDoor], tls: bool
 ) -> None:
-    client = door(linger_seconds=10).client()
+    client = door(linger_seconds=10, tls=tls).client()
     megabytes = 8
     client.ask("/", f"Content-Length: {megabytes * KIB * KIB}", method="POST")
     for _ in range(megabytes):
@@ -201,8 +213,8 @@ LONG = b"A: " + b"x" * 900 + b"\r\n"
 @pytest.fixture(scope="module")
 def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallDoor]:
     """A door for small heads."""
-    limits = {"head_bytes": 8000, "head_line_bytes": 6000, "header_lines": 10}
-    small = SmallDoor(tmp_path_factory.mktemp("door"), [], **limits)
+    folder = tmp_path_factory.mktemp("door")
+    small = SmallDoor(folder, [], head_bytes=8000, head_line_bytes=6000, header_lines=10)
     yield small
     small.close()
 
@@ -365,6 +377,19 @@ def test_when_all_others_are_at_work_a_new_client_is_told_to_come_again(
     until(small.has_room)
 
 
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_when_too_many_are_being_told_so_the_others_are_cut(
+    door: Callable[..., SmallDoor], tls: bool
+) -> None:
+    small = door(connections=1, refusals=1, linger_seconds=30, tls=tls)
+    small.stream()
+    told = small.client()
+    assert told.status() == 503
+    with pytest.raises(OSError, match=r"reset|EOF"):
+        small.client().socket.recv(1)
+    told.close()
+
+
 def test_one_address_does_not_take_the_place_of_another(door: Callable[..., SmallDoor]) -> None:
     small = door(connections_per_address=2)
     for _ in range(2):
@@ -385,8 +410,9 @@ def test_a_trusted_proxy_may_bring_as_many_as_there_is_room_for(
     assert small.calls() == 6
 
 
-def test_connections_that_end_make_room(door: Callable[..., SmallDoor]) -> None:
-    small = door(connections=3)
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_connections_that_end_make_room(door: Callable[..., SmallDoor], tls: bool) -> None:
+    small = door(connections=3, tls=tls)
     for count in range(1, 6):
         stream, waiting = small.stream(), small.client()
         waiting.ask("/hold")
