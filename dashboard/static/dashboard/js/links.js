@@ -14,8 +14,8 @@ export function describe(text) {
   const user = username + (password && `:${password}`);
   const before = `${protocol}//${user && `${user}@`}`;
   const hints = [
-    user && `What stands before the @ is not the site. The site is ${host}.`,
-    /(^|\.)xn--/.test(host) && "The site's name has letters other than a to z; xn-- is how it is spelled in them.",
+    user !== "" && "Beware: the site is what stands in bold, not what is before the @.",
+    /(^|\.)xn--/.test(host) && "Its name has letters other than a to z, which are spelled here as browsers do (xn--).",
   ];
   return { href, before, host, after: href.slice(before.length + host.length), hints: hints.filter(Boolean) };
 }
