@@ -34,6 +34,8 @@ ACKNOWLEDGE_NS = 100_000_000
 # A server may tell that a program has ended before the last of its output.
 AFTER_END_NS = 1_000_000_000
 
+# One buffer for all: to have the kernel fill a new one for each message costs more than to read it.
+_RECEIVED = memoryview(bytearray(256 * 1024))
 # Viewers that are level receive the same bytes, so reading them once is enough. More than this is
 # read anew: to tell whether it is the same costs as much.
 CACHED_BYTES = 16 * 1024
@@ -120,13 +122,13 @@ class Viewer:
         self.resets = self.messages = self.text_bytes = self.last = self.finished = 0
         self._attached_kind = plan.attached_kind
         self._judges = {session: make_judge() for session in plan.sessions}
+        self._acks = {each: Acknowledging() for each in plan.sessions} if plan.acknowledges else {}
         self._ended: set[str] = set()
         # Of a frame that is not whole yet, and how much of it is missing at least.
         self._pieces: list[bytes] = []
         self._wanted = 0
         # The first message may have come together with the handshake's answer.
         self._take(b"", time.monotonic_ns())
-        self._acks = {each: Acknowledging() for each in plan.sessions} if plan.acknowledges else {}
 
     @property
     def faults(self) -> list[str]:
@@ -140,12 +142,11 @@ class Viewer:
 
     def receive(self) -> None:
         """Take what the kernel has; raises Disconnected."""
-        connection = self.connection
-        data = connection.socket.recv(websocket.RECEIVE_BYTES)
+        size = self.connection.socket.recv_into(_RECEIVED)
         now = time.monotonic_ns()
-        if not data:
+        if not size:
             raise websocket.Disconnected
-        self._take(data, now)
+        self._take(_RECEIVED[:size].tobytes(), now)
 
     def _take(self, data: bytes, now: int) -> None:
         for message in self._messages(data):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 HANDSHAKE_SECONDS = 30.0
-RECEIVE_BYTES = 256 * 1024
+RECEIVE_BYTES = 64 * 1024
 # A key of zeros leaves the payload as it is, which the protocol allows servers no opinion on.
 _KEY = b"\0\0\0\0"
 

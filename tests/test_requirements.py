@@ -42,7 +42,14 @@ def needed_by(roots: list[Requirement]) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "name", ["requirements.txt", "requirements-dev.txt", "requirements-node.txt", "constraints.txt"]
+    "name",
+    [
+        "requirements.txt",
+        "requirements-dev.txt",
+        "requirements-node.txt",
+        "requirements-bench.txt",
+        "constraints.txt",
+    ],
 )
 def test_every_package_is_pinned_to_one_version(name: str) -> None:
     loose = [str(each) for each in requirements_of(name) if not re.match("==", str(each.specifier))]

@@ -22,6 +22,8 @@ CLEAR = "\x15"  # Ctrl+U
 PROMPT_SECONDS = 10.0
 KEY_SECONDS = 10.0
 QUIET_SECONDS = 0.3
+# Before the first key, so that the other sessions print by then.
+NOISE_SECONDS = 0.5
 
 
 class Typist:
@@ -167,6 +169,7 @@ class BusyEcho(Echo):
             with watching.load(server, sessions) as load:
                 load.wait_until_attached()
                 gun.fire()
+                time.sleep(NOISE_SECONDS)
                 yield
                 load.finish()
                 load.wait_until_done()
