@@ -268,6 +268,7 @@ def test_it_is_downloaded_as_a_file_of_its_media_type(alice: User, session: Sess
     [
         ("../../etc/passwd", 'filename="etc-passwd.cast"'),
         ('a"b\r\nX: y', 'filename="a-b-X-y.cast"'),
+        ("gnp.\u202ehs\x1b", 'filename="gnp.-hs.cast"'),
         ("größe", "filename*=utf-8''gr%C3%B6%C3%9Fe.cast"),
         ("...", 'filename="session-{id}.cast"'),
         ("", 'filename="session-{id}.cast"'),
@@ -279,6 +280,7 @@ def test_whatever_the_session_is_called_the_file_has_a_name_that_is_one(
     session = make_ended(name=name)
     answer = api.head(f"/api/sessions/{session.pk}/recording")
     assert answer["Content-Disposition"] == f"attachment; {expected.format(id=session.pk)}"
+    assert answer["X-Content-Type-Options"] == "nosniff"
 
 
 def test_what_cannot_be_had_is_said_in_json(api: Client, session: Session) -> None:
