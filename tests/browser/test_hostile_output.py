@@ -90,14 +90,19 @@ with open(sys.argv[2] + ".part", "w") as kept:
     json.dump(answers, kept)
 os.rename(sys.argv[2] + ".part", sys.argv[2])
 """
-# Counts what makes a page heard.
-LISTEN_FOR_SOUND = """
+# Counts what makes a page heard, and keeps what it opens.
+LISTEN = """
 window.sounds = 0;
+window.opened = [];
+const open = window.open;
+window.open = (...how) => { window.opened.push(how); return open(...how); };
 for (const name of ["AudioContext", "Audio"]) {
   window[name] = new Proxy(window[name], { construct: () => { window.sounds += 1; return {}; } });
 }
 HTMLMediaElement.prototype.play = async () => { window.sounds += 1; };
 """
+# The dialog tells in a task of its own that it was closed.
+NEXT_TASKS = "new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
 
 
 class Printer:
@@ -144,7 +149,7 @@ class Witness:
 
     def __init__(self, page: Page) -> None:
         self.done: list[str] = []
-        page.add_init_script(LISTEN_FOR_SOUND)
+        page.add_init_script(LISTEN)
         page.on("dialog", lambda dialog: self._note("dialog", dialog.message, dialog.dismiss))
         page.on("download", lambda download: self._note("download", download.url))
         page.on("framenavigated", lambda frame: self._note("navigation", frame.url))
@@ -297,6 +302,12 @@ def press_on(visitor: Visitor, word: str) -> None:
     visitor.page.mouse.up()
 
 
+def opened(visitor: Visitor) -> list[list[str]]:
+    """With what the page has called `window.open`."""
+    calls: list[list[str]] = visitor.page.evaluate("window.opened")
+    return calls
+
+
 @pytest.mark.parametrize("word", ["script", "file", "data"])
 def test_a_link_that_is_not_of_the_web_does_nothing(
     word: str, visitor: Visitor, server: RealServer, tmp_path: Path
@@ -306,7 +317,7 @@ def test_a_link_that_is_not_of_the_web_does_nothing(
         # The next that works shows that the pointer is where it was meant to be.
         press_on(visitor, "page")
         expect(visitor.page.locator("#confirm-detail")).to_have_text(LINKS["page"])
-        assert witness.done == []
+        assert (opened(visitor), witness.done) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -327,7 +338,8 @@ def test_a_link_shows_its_real_address_before_it_opens(
         expect(visitor.page.locator("#confirm-detail strong")).to_have_text(site)
         visitor.press("Enter")
         expect(visitor.page.locator("#confirm-dialog")).to_be_hidden()
-        assert witness.done == []
+        visitor.page.evaluate(NEXT_TASKS)
+        assert (opened(visitor), witness.done) == ([], [])
 
 
 def test_a_page_that_was_opened_learns_nothing_of_this_one(
@@ -342,13 +354,14 @@ def test_a_page_that_was_opened_learns_nothing_of_this_one(
     visitor.page.context.route("https://docs.example/**", answer)
     with links(visitor, server, tmp_path):
         press_on(visitor, "page")
-        with visitor.page.context.expect_page() as opened:
+        with visitor.page.context.expect_page() as expected:
             visitor.page.get_by_role("button", name="Open in a new tab").click()
-        there = opened.value
+        there = expected.value
         there.wait_for_load_state()
         assert there.url == LINKS["page"]
         assert there.evaluate("[window.opener, document.referrer]") == [None, ""]
         assert "referer" not in asked[0]
+        assert opened(visitor) == [[LINKS["page"], "_blank", "noopener,noreferrer"]]
         assert visitor.page.url.startswith(server.public_url)
 
 
