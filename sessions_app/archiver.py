@@ -86,7 +86,9 @@ class Archiver:
     async def _archive(self, session_id: str, *, final: bool) -> None:
         store = self.log.run_in_background
         async with self._busy:
-            pending = self._pending[session_id]
+            pending = self._pending.get(session_id)
+            if pending is None:  # finished while this waited for its turn
+                return
             marks = list(pending.marks)
             if marks:
                 upto, quota = marks[-1].offset, settings.HARNESS_OUTPUT_QUOTA
