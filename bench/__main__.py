@@ -125,7 +125,9 @@ def measure(scenario: Scenario, options: argparse.Namespace) -> tuple[dict[str, 
     for run in range(options.runs):
         for server in servers:
             say(f"{command}: {server}, run {run + 1} of {options.runs}")
-            comparison.add(server, measure_once(scenario, server, _picture(options, server, run)))
+            comparison.add(
+                server, measure_once(scenario, server, _picture(options, scenario, server, run))
+            )
     if servers:
         print(comparison.table())
     for fault in comparison.faults:
@@ -134,12 +136,14 @@ def measure(scenario: Scenario, options: argparse.Namespace) -> tuple[dict[str, 
     return {**shown, "name": scenario.name, "servers": comparison.to_json()}, comparison.faults
 
 
-def _picture(options: argparse.Namespace, server: str, run: int) -> Path | None:
-    if options.profile is None or server == "reference" or server == "none":
+def _picture(options: argparse.Namespace, scenario: Scenario, server: str, run: int) -> Path | None:
+    """Return where the profile of this run goes; only Python is profiled."""
+    if options.profile is None or server in ("reference", "none"):
         return None
-    options.profile.mkdir(parents=True, exist_ok=True)
     folder: Path = options.profile
-    return folder / f"{options.scenario}-{server}-{run + 1}.svg"
+    folder.mkdir(parents=True, exist_ok=True)
+    parameters = [word.strip("-") for word in command_of(scenario).split()[3:]]
+    return folder / f"{'-'.join([*parameters, server, str(run + 1)])}.svg"
 
 
 def command_of(scenario: Scenario) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench.scenario import Scenario
+from bench.scenarios.audit import AuditCost
 from bench.scenarios.bulk import Bulk, BulkWithDeafViewer
 from bench.scenarios.echo import BusyEcho, Echo
 from bench.scenarios.fanout import Fanout
@@ -37,6 +38,7 @@ SCENARIOS: dict[str, type[Scenario]] = {
         Limit,
         Holder,
         ScreenCost,
+        AuditCost,
         Startup,
     )
 }
