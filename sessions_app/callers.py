@@ -56,6 +56,11 @@ class Caller:
         """Tell whether the caller has a right, with what is its own."""
         return right in self.rights
 
+    def still_is(self, earlier: "Caller") -> bool:
+        """Tell whether this is who it was, with the same rights; more links do no harm."""
+        same = (self.user.pk, self.rights) == (earlier.user.pk, earlier.rights)
+        return same and earlier.shared <= self.shared
+
     def sees(self, session_id: UUID, owner_id: int | None, *, team: bool) -> bool:
         """Tell whether the caller may see such a session; SessionQuerySet.visible_to in Python."""
         if session_id in self.shared or Right.ADMIN in self.rights:

@@ -232,6 +232,11 @@ class SessionConsumer(AsyncWebsocketConsumer):
     async def _send_text(self, text: str) -> None:
         await self.base_send({"type": "websocket.send", "text": text})
 
+    def unsent(self) -> int:
+        """Return how many bytes wait in the server's own buffers, as far as that can be known."""
+        tell = self.scope.get(SCOPE_KEY)
+        return tell() if tell else 0
+
     # Rights
 
     @property
@@ -255,7 +260,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
         """Tell whether the client still is who it was, with the same rights."""
         credential: Credential = self.scope["credential"]
         by_now = credential.examine()
-        return by_now is not None and _standing(by_now) == _standing(self.caller)
+        return by_now is not None and by_now.still_is(self.caller)
 
     def _check_control(self, session_id: str) -> Session:
         visible = Session.objects.visible_to(self.caller)
@@ -281,8 +286,3 @@ class SessionConsumer(AsyncWebsocketConsumer):
                 await self.close(CloseCode.LOGIN_ENDED)
                 return
             self.viewer.look_again()
-
-
-def _standing(caller: Caller) -> tuple[Any, ...]:
-    """Return what must stay as it is for a stream to go on."""
-    return caller.user.pk, caller.rights, caller.shared

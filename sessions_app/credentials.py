@@ -173,8 +173,8 @@ class ShareLink(models.Model):
 
     @classmethod
     def good(cls) -> "models.QuerySet[ShareLink]":
-        """Return the links that have not expired."""
-        return cls.objects.filter(expires_at__gt=timezone.now())
+        """Return the links that have not expired, of users who are not switched off."""
+        return cls.objects.filter(expires_at__gt=timezone.now(), created_by__is_active=True)
 
     @classmethod
     def find(cls, secret: str) -> "ShareLink | None":

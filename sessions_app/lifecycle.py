@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 READY_SECONDS = 10.0
 STOP_SECONDS = 4.0
+FLUSH_SECONDS = 1.0
 
 
 class Closable(Protocol):
@@ -31,6 +32,9 @@ class Closable(Protocol):
 
     async def close(self, code: int) -> None:
         """Close it with this code."""
+
+    def unsent(self) -> int:
+        """Return how many bytes of it wait in the server's own buffers."""
 
 
 consumers: set[Closable] = set()
@@ -71,9 +75,11 @@ class Server:
     async def _stop(self) -> None:
         set_manager(None)
         set_fan_out(None)
-        closing = (consumer.close(CloseCode.SERVER_STOPPING) for consumer in list(consumers))
+        closed = list(consumers)
+        closing = (consumer.close(CloseCode.SERVER_STOPPING) for consumer in closed)
         await asyncio.gather(*closing, return_exceptions=True)
         await self.manager.stop()
+        await _until_sent(closed)
         await self.fan_out.stop()
 
     def _begin_recording(self) -> None:
@@ -83,6 +89,13 @@ class Server:
     async def _end_recording(self) -> None:
         audit.set_journal(None)
         await self.journal.stop()
+
+
+async def _until_sent(closed: list[Closable]) -> None:
+    """Wait until the clients have why they were closed: the process ends without looking back."""
+    deadline = asyncio.get_running_loop().time() + FLUSH_SECONDS
+    while any(each.unsent() for each in closed) and asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(0.02)
 
 
 _server: Server | None = None

@@ -5,6 +5,7 @@ therefore serves only over TLS (its own, or a declared proxy's), under a name of
 who all have passwords.
 """
 
+import socket
 import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -25,6 +26,24 @@ def is_exposed() -> bool:
         return not ip_address(host).is_loopback
     except ValueError:
         return bool(host != "localhost")
+
+
+def listening_addresses(host: str) -> list[str]:
+    """Return where to listen: on both loopback addresses, if that is meant.
+
+    A browser takes `harness.localhost` for either of them (RFC 6761, section 6.3). What listens on
+    the one that is left free, perhaps somebody else's program, would be sent the login.
+    """
+    return [host, "::1"] if host == "127.0.0.1" and _has_ipv6_loopback() else [host]
+
+
+def _has_ipv6_loopback() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
 
 
 def missing() -> list[str]:

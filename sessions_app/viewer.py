@@ -42,6 +42,7 @@ FAR_BEHIND_BYTES = 4 * 1024 * 1024
 CATCH_UP_BYTES = 256 * 1024
 # Sessions that ended before the viewer's eyes, so that they are not discovered again.
 FINISHED_KEPT = 1000
+EARLY_KEPT = 1000
 
 
 class Notice(Enum):
@@ -104,6 +105,8 @@ class Viewer:
         self._subscribing = asyncio.Lock()
         self._since = timezone.now()
         self._finished: dict[str, None] = {}
+        # What changed before the client said what it wants; it has its list from before that.
+        self._early: dict[str, bool] | None = {}
 
     # The fan-out tells (Watcher)
 
@@ -121,6 +124,8 @@ class Viewer:
         """Tell the client that the session's row is new or another."""
         if self.everything or session_id in self._cursors:
             self._notice(session_id, Notice.HIDDEN if hidden else Notice.CHANGED)
+        elif self._early is not None and len(self._early) < EARLY_KEPT:
+            self._early[session_id] = hidden or self._early.get(session_id, False)
 
     def forgotten(self, session_id: str, owner_id: int | None, *, team: bool) -> None:
         """Tell the client that the session is gone, if it could be seen."""
@@ -157,6 +162,9 @@ class Viewer:
             for row in rows:
                 wanted = output if isinstance(output, bool) else str(row.pk) in output
                 await self._begin(row, positions.get(str(row.pk)), output=wanted)
+            early, self._early = self._early or {}, None
+            for session_id, hidden in early.items():
+                self.changed(session_id, hidden=hidden)
 
     def acknowledge(self, session_id: str, offset: int) -> None:
         """Note that the client has drawn the output up to this offset."""

@@ -24,6 +24,8 @@ from sessions_app.front_door.connections import Connection, Connections, Phase
 from sessions_app.front_door.limits import Limits
 from sessions_app.front_door.websocket_protocol import CallLater, WebSocketProtocol
 
+ROOT_PATH = b"daphne-root-path"
+
 
 class Request(WebRequest):
     """A request whose body is counted while it arrives."""
@@ -148,6 +150,8 @@ class Channel(HTTPChannel):
         if self._receivedHeaderCount >= self.maxHeaders:
             self.refuse(HEAD_TOO_LARGE)
             return False
+        if line[: len(ROOT_PATH)].lower() == ROOT_PATH:
+            return True  # dropped: Daphne would believe it, or stumble over it
         try:
             taken: bool = super().headerReceived(line)
         except ValueError:  # a length of more digits than Python reads

@@ -1,7 +1,7 @@
 """Daphne's server with bounded protocols."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,12 @@ LET_IN_SECONDS = 15
 
 
 class FrontDoor(daphne_server.Server):
-    """Serves one ASGI application on one TCP address until the process is asked to stop."""
+    """Serves one ASGI application on these TCP addresses until the process is asked to stop."""
 
     def __init__(
         self,
         application: Any,
-        host: str,
+        hosts: Sequence[str],
         port: int,
         limits: Limits,
         proxies: Iterable[object] = (),
@@ -44,7 +44,7 @@ class FrontDoor(daphne_server.Server):
         """
         super().__init__(
             application,
-            endpoints=[f"{host}:{port}"],
+            endpoints=[f"{host}:{port}" for host in hosts],
             # By the wall clock, and no live stream ends for its age.
             websocket_timeout=-1,
             websocket_connect_timeout=LET_IN_SECONDS,
@@ -53,7 +53,8 @@ class FrontDoor(daphne_server.Server):
             # Nothing that a client sends gets into a log.
             verbosity=0,
         )
-        self._address = (host.strip("[]"), port)
+        self._hosts = [host.strip("[]") for host in hosts]
+        self._port = port
         self._limits = limits
         self._proxies = proxies
         self._tls = tls
@@ -70,15 +71,18 @@ class FrontDoor(daphne_server.Server):
         # Twisted's log names addresses and quotes what was received.
         nobody: Any = [lambda event: None]
         globalLogBeginner.beginLoggingTo(nobody, redirectStandardIO=False, discardBuffer=True)
-        host, port = self._address
-        if self._tls is None:
-            reactor.listenTCP(port, self.http_factory, BACKLOG, host)
-        else:
-            reactor.listenSSL(port, self.http_factory, self._tls, BACKLOG, host)
+        for host in self._hosts:
+            self._listen(host)
         reactor.callLater(1, self.application_checker)
         reactor.callLater(2, self.timeout_checker)
         reactor.addSystemEventTrigger("before", "shutdown", self.kill_all_applications)
         reactor.run()
+
+    def _listen(self, host: str) -> None:
+        if self._tls is None:
+            reactor.listenTCP(self._port, self.http_factory, BACKLOG, host)
+        else:
+            reactor.listenSSL(self._port, self.http_factory, self._tls, BACKLOG, host)
 
     def kill_all_applications(self) -> Any:
         """End what is being answered; Daphne's own stumbles over requests that are not whole."""

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from pytest_django.fixtures import Settings
 
 from sessions_app.management.commands import prepare, serve
-from sessions_app.network_exposure import is_exposed, missing, refusal
+from sessions_app.network_exposure import is_exposed, listening_addresses, missing, refusal
 from tests.certificates import make_certificate
 
 
@@ -126,3 +126,17 @@ def test_the_checks_say_so_too(exposed: Settings) -> None:
 
 def test_the_refusal_is_a_list(exposed: Settings) -> None:
     assert refusal(["one", "two"]).splitlines()[1:3] == ["  - one", "  - two"]
+
+
+def test_a_server_for_this_machine_leaves_neither_loopback_address_to_others() -> None:
+    assert listening_addresses("127.0.0.1") == ["127.0.0.1", "::1"]
+    assert listening_addresses("127.0.0.2") == ["127.0.0.2"]
+    assert listening_addresses("192.168.1.4") == ["192.168.1.4"]
+
+
+def test_without_ipv6_one_address_is_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("Address family not supported by protocol")
+
+    monkeypatch.setattr("socket.socket", refuse)
+    assert listening_addresses("127.0.0.1") == ["127.0.0.1"]

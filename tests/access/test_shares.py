@@ -150,3 +150,11 @@ def test_the_page_of_a_link_says_what_it_is_for(client: Client, db: None) -> Non
     assert 'data-link-url="/shared/link"' in page
     assert client.post("/shared").status_code == 405
     assert client.get("/shared/link").status_code == 405
+
+
+def test_a_link_of_a_user_who_is_switched_off_shows_nothing(
+    api: Client, session: Session, alice: User
+) -> None:
+    guest = opened(issued(api, session))
+    User.objects.filter(pk=alice.pk).update(is_active=False)
+    assert guest.get(f"/sessions/{session.pk}").status_code == 302

@@ -8,6 +8,7 @@ from bench import __main__ as command
 from bench.figures import Comparison, Histogram, Measured, percentile
 from bench.scenarios import SCENARIOS
 from bench.scenarios.fanout import Fanout
+from bench.scenarios.limit import Limit
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -76,6 +77,17 @@ def test_a_fault_in_one_run_is_reported_beside_the_figures() -> None:
 
     assert comparison.faults == ["daphne: a line is missing"]
     assert "1 of 2 runs" in comparison.table()
+
+
+def test_a_run_that_breaks_off_is_a_fault_and_the_others_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def breaks_off(scenario: Limit, server: object) -> Measured:
+        raise TimeoutError("the output is stored: not within 60 seconds")
+
+    monkeypatch.setattr(Limit, "measure", breaks_off)
+
+    assert command.main(["limit", "--runs", "2"]) == 1
 
 
 def test_percentiles_are_those_of_the_nearest_rank() -> None:

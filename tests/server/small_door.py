@@ -78,4 +78,4 @@ def certificate() -> Certificate | None:
 if __name__ == "__main__":
     limits = Limits(**json.loads(sys.argv[2]))
     proxies = sys.argv[3:]
-    FrontDoor(application, "127.0.0.1", int(sys.argv[1]), limits, proxies, certificate()).run()
+    FrontDoor(application, ["127.0.0.1"], int(sys.argv[1]), limits, proxies, certificate()).run()

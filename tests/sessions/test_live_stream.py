@@ -399,3 +399,15 @@ async def test_what_is_no_longer_subscribed_to_is_not_sent(
     await manager.write(session_id, b"x\r")
     await shows(manager, session_id, "x")
     assert await client.nothing_follows()
+
+
+async def test_what_changes_before_a_client_subscribes_is_told_when_it_does(
+    manager: PersistentSessionManager, connect: Connect
+) -> None:
+    client = await connect("subscribe=none")
+    await client.until_type("initial-state")
+    session_id = await start(manager, "cat", name="Meanwhile")
+    await shows(manager, session_id, "")
+    await client.send({"type": "subscribe", "output": True})
+    updated = await client.until_type("session:updated")
+    assert (updated["session"]["id"], updated["session"]["name"]) == (session_id, "Meanwhile")

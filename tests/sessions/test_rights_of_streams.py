@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
+from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.contrib.sessions.models import Session as Login
 from django.test import Client as Browser
 from django.utils import timezone
 
 from sessions_app import consumers
-from sessions_app.callers import CookieCredential, Credential, TokenCredential
+from sessions_app.callers import Caller, CookieCredential, Credential, TokenCredential
 from sessions_app.consumers import SessionConsumer
 from sessions_app.credentials import ApiToken, ShareLink
 from sessions_app.launch import LaunchRequest
@@ -24,6 +25,7 @@ from sessions_app.rights import Right, Role
 from sessions_app.session_manager import PersistentSessionManager
 from tests.cast import browsing, with_role
 from tests.sessions.stream_client import Client
+from tests.waiting_for import auntil
 
 Connect = Callable[[Credential], Awaitable[Client]]
 
@@ -236,6 +238,34 @@ async def test_a_guests_stream_ends_with_the_link(
     assert [one["id"] for one in client.received[0]["sessions"]] == [session_id]
     await ShareLink.objects.all().adelete()
     assert await client.close_code() == 4401
+
+
+async def test_another_link_does_not_end_the_stream_that_one_has_already(
+    manager: PersistentSessionManager, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice = await user("alice")
+    first, second = await start(manager, alice), await start(manager, alice)
+    credential = await guest(first, alice)
+    client = await connect(credential)
+
+    def open_second() -> None:
+        _, secret = ShareLink.issue(second, alice.pk, timedelta(hours=1))  # type: ignore[arg-type]  # a UUID as text
+        browser = Browser()
+        browser.cookies[settings.SESSION_COOKIE_NAME] = credential.session_key
+        assert browser.post("/shared/link", {"token": secret}).status_code == 200
+
+    await sync_to_async(open_second)()
+    asked: list[Caller | None] = []
+    examine = CookieCredential.examine
+
+    def noted(self: CookieCredential) -> Caller | None:
+        asked.append(examine(self))
+        return asked[-1]
+
+    monkeypatch.setattr(CookieCredential, "examine", noted)
+    await auntil(lambda: len(asked) >= 2)
+    await manager.write(first, b"still here\r")
+    await client.until_text("still here")
 
 
 async def test_keys_stay_in_order_although_rights_are_asked_before_each(

@@ -55,7 +55,8 @@ class Command(BaseCommand):
         if server := running_server(settings.HARNESS_STATE_DIR):
             self._print_running(server)
             sys.exit(ALREADY_RUNNING)
-        check_address(settings.HARNESS_HOST, settings.HARNESS_PORT)
+        for host in network_exposure.listening_addresses(settings.HARNESS_HOST):
+            check_address(host, settings.HARNESS_PORT)
         self._check_programs()
         migrate()
         if sentences := network_exposure.missing():

@@ -31,7 +31,7 @@ class Command(BaseCommand):
         others = settings.HARNESS_SLOTS * DESCRIPTORS_PER_PROGRAM
         server = FrontDoor(
             get_default_application(),
-            settings.HARNESS_HOST,
+            network_exposure.listening_addresses(settings.HARNESS_HOST),
             settings.HARNESS_PORT,
             limits.within(descriptors_for_clients(limits, others)),
             settings.HARNESS_TRUSTED_PROXIES,
