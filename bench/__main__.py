@@ -157,12 +157,18 @@ def command_of(scenario: Scenario) -> str:
 
 
 def measure_once(scenario: Scenario, kind: str, picture: Path | None = None) -> Measured:
-    """Measure with a server of its own, started before and gone afterwards."""
-    with (
-        KINDS[kind](scenario.settings) as server,
-        profiled(server.pid, picture) if picture else nullcontext(),
-    ):
-        return scenario.measure(server)
+    """Measure with a server of its own, started before and gone afterwards.
+
+    A run that cannot be brought to its end is a fault, not the end of all others.
+    """
+    try:
+        with (
+            KINDS[kind](scenario.settings) as server,
+            profiled(server.pid, picture) if picture else nullcontext(),
+        ):
+            return scenario.measure(server)
+    except (OSError, RuntimeError) as error:  # time-outs are among them
+        return Measured(faults=[f"the run broke off: {error}"])
 
 
 def say(sentence: str) -> None:

@@ -10,12 +10,13 @@ from typing import ClassVar, Self
 
 from bench import machine
 from bench.figures import Measured
-from bench.generator import Load, Plan, Report
+from bench.load import Load
 from bench.machine import wait_for
+from bench.plan import Plan, Report
 from bench.servers.base import Server, Stream
 from bench.starting_gun import StartingGun
 
-SETTLE_SECONDS = 120.0
+SETTLE_SECONDS = 60.0
 HARNESS = ("daphne", "uvicorn")
 EVERY_SERVER = (*HARNESS, "reference", "terminado")
 
@@ -80,7 +81,7 @@ class Watched:
 
 @dataclass(frozen=True, kw_only=True)
 class Watching:
-    """Viewers of programs that print what can be checked; see `generator.Plan`."""
+    """Viewers of programs that print what can be checked; see `Plan`."""
 
     viewers: int
     expects: str

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.figures import Histogram, Measured
-from bench.generator import Report
+from bench.plan import Report
 from bench.programs.printer import LINE_BYTES
 from bench.scenario import EVERY_SERVER, Scenario, Watching
 from bench.servers.base import Server

@@ -14,7 +14,7 @@ from bench.servers.harness import HarnessServer
 from bench.starting_gun import StartingGun
 
 SCREEN_SECONDS = 30.0
-STORE_SECONDS = 300.0
+STORE_SECONDS = 120.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from bench.scenario import HARNESS, Scenario, Watching, note
 from bench.servers.base import Server
 from bench.starting_gun import StartingGun
 
-STORE_SECONDS = 120.0
+STORE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)

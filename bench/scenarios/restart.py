@@ -16,7 +16,7 @@ from bench.servers.harness import HarnessServer
 from bench.starting_gun import StartingGun
 
 SCREENS_SECONDS = 60.0
-STORE_SECONDS = 120.0
+STORE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
