@@ -27,9 +27,12 @@ async def manager(
 ) -> AsyncIterator[PersistentSessionManager]:
     """Start a server; at the end of the test no program of it is left."""
     await lifecycle.start()
-    yield get_manager()
-    await end_everything()
-    await lifecycle.stop()
+    try:
+        yield get_manager()
+        await end_everything()
+    finally:
+        # Else every test after it would meet this one's server.
+        await lifecycle.stop()
 
 
 async def end_everything() -> None:
