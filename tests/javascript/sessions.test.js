@@ -75,6 +75,19 @@ describe("rows", () => {
     assert.deepEqual(sessions.all().map(({ id }) => id), ["b"]);
   });
 
+  test("a list that was asked for earlier undoes nothing that was heard since", () => {
+    sessions.replace([row("a"), row("gone")]);
+    const { heard } = sessions;
+    sessions.merge(row("new", { name: "New" }));
+    sessions.forget("gone");
+    apply("session:waiting", 2);
+    sessions.replace([row("a"), row("gone"), row("other")], heard);
+    assert.deepEqual(sessions.all().map(({ id }) => id).sort(), ["a", "new", "other"]);
+    assert.deepEqual([sessions.get("new").name, sessions.get("a").status], ["New", "waiting_checkpoint"]);
+    sessions.replace([row("a")]);
+    assert.deepEqual(sessions.all().map(({ id }) => id), ["a"]);
+  });
+
   test("a forgotten session is gone, and the page hears of it", () => {
     sessions.forget("a");
     assert.equal(sessions.get("a"), undefined);

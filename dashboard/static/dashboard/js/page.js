@@ -72,8 +72,9 @@ export function startPage({ output = false } = {}) {
 // Read after the subscription stands: what happened between the first message and it is in here.
 let isFirst = true;
 async function refresh() {
+  const { heard } = sessions;
   const list = await api.sessions(LISTED).catch(() => null);
-  if (list) sessions.replace(list);
+  if (list) sessions.replace(list, heard);
   if (!isFirst) notice("Connected again.");
   isFirst = false;
 }

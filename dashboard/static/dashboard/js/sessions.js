@@ -43,6 +43,9 @@ function asLine(command) {
 
 export class Sessions {
   #byId = new Map();
+  // How many messages about sessions came, and which of them was the last about each.
+  #count = 0;
+  #heardAt = new Map();
   #changed;
 
   // `changed` is called with the session that is new or another, or with null when many are.
@@ -73,15 +76,23 @@ export class Sessions {
       .sort((a, b) => a.createdAt.localeCompare(b.createdAt));
   }
 
-  // Take over a list from the server; a row that is older than what events told is not taken.
-  replace(sessions) {
-    const rows = sessions.map((session) => this.#newer(session));
-    this.#byId = new Map(rows.map((session) => [session.id, session]));
+  // What was heard so far, for `replace`.
+  get heard() {
+    return this.#count;
+  }
+
+  // Take over a list from the server that was asked for when so much had been `heard`. What was
+  // heard since then stays as it is, and so does a row that is older than what events told.
+  replace(sessions, heard = this.#count) {
+    const isLater = ({ id }) => (this.#heardAt.get(id) ?? 0) > heard;
+    const rows = sessions.filter((session) => !isLater(session)).map((session) => this.#newer(session));
+    this.#byId = new Map([...rows, ...this.all().filter(isLater)].map((session) => [session.id, session]));
     this.#changed(null);
   }
 
   merge(session) {
     const row = this.#newer(session);
+    this.#hear(row.id);
     this.#byId.set(row.id, row);
     this.#changed(row);
   }
@@ -89,6 +100,7 @@ export class Sessions {
   apply(event) {
     const known = this.#byId.get(event.sessionId) ?? unknown(event);
     if (event.seq <= known.lastSeq) return;
+    this.#hear(event.sessionId);
     const changes = EFFECTS[event.type]?.(event) ?? {};
     const session = { ...known, ...changes, lastSeq: event.seq };
     this.#byId.set(session.id, session);
@@ -97,8 +109,14 @@ export class Sessions {
 
   forget(id) {
     const session = this.#byId.get(id);
+    this.#hear(id);
     this.#byId.delete(id);
     if (session) this.#changed(null);
+  }
+
+  #hear(id) {
+    this.#count += 1;
+    this.#heardAt.set(id, this.#count);
   }
 
   #newer(session) {
