@@ -145,16 +145,21 @@ class Printer:
 
 
 class Witness:
-    """Keeps what a page does besides showing a session."""
+    """Keeps what a page does besides showing a session and asking the server about it."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, server: RealServer) -> None:
         self.done: list[str] = []
+        self.own = f"{server.public_url}/api/"
         page.add_init_script(LISTEN)
         page.on("dialog", lambda dialog: self._note("dialog", dialog.message, dialog.dismiss))
         page.on("download", lambda download: self._note("download", download.url))
         page.on("framenavigated", lambda frame: self._note("navigation", frame.url))
-        page.on("request", lambda request: self._note("request", request.url))
+        page.on("request", lambda request: self._requested(request.url))
         page.context.on("page", lambda opened: self._note("page", opened.url))
+
+    def _requested(self, url: str) -> None:
+        if not url.startswith(self.own):
+            self._note("request", url)
 
     def _note(self, what: str, which: str, then: Any = lambda: None) -> None:
         self.done.append(f"{what}: {which}")
@@ -171,7 +176,10 @@ def visitor(chromium: Browser, server: RealServer, logged_in: StorageState) -> I
 def test_nothing_that_is_printed_does_more_than_draw(
     visitor: Visitor, server: RealServer, tmp_path: Path
 ) -> None:
-    printer, witness = Printer(server, tmp_path / "watched", SEQUENCES), Witness(visitor.page)
+    printer, witness = (
+        Printer(server, tmp_path / "watched", SEQUENCES),
+        Witness(visitor.page, server),
+    )
     visitor.open(printer.session)
     keep_in_clipboard(visitor, "my own text")
     title = visitor.page.title()
@@ -257,6 +265,13 @@ def test_endless_titles_and_addresses_leave_nothing_behind(
     assert visitor.errors == []
 
 
+def test_marks_upon_marks_do_not_hold_up_the_page(visitor: Visitor, server: RealServer) -> None:
+    heap_of_marks = r"input(); print('e' + '\u0301' * 40_000); print('after'); input()"
+    visitor.open_without_output(server.launch("python3", "-c", heap_of_marks))
+    visitor.type("\n")
+    visitor.sees("after")
+
+
 # Links
 
 LINKS = {
@@ -277,7 +292,7 @@ def links(visitor: Visitor, server: RealServer, folder: Path) -> Iterator[Witnes
     command = 'read go; cat "$0"; exec sleep 1000'
     (folder / "links").write_text(text)
     session = server.launch("sh", "-c", command, str(folder / "links"))
-    witness = Witness(visitor.page)
+    witness = Witness(visitor.page, server)
     visitor.open_without_output(session)
     visitor.type("\n")
     visitor.sees("see http://plain.example/path for more")

@@ -23,3 +23,22 @@ export function boundOutput(term, most = MOST_OF_ADDRESSES) {
     return false;
   });
 }
+
+// Combining characters that one cell takes; browsers take minutes to draw a cell of many thousands.
+const MOST_COMBINED = 16;
+
+// The same widths of characters as `provider` (of xterm.js) tells, but that what goes beyond in a
+// cell gets cells of its own. How many are in the cell is kept in the state that xterm.js passes on
+// from character to character: properties are `state << 3 | width << 1 | joins the one before`.
+export function boundCells(provider, most = MOST_COMBINED) {
+  return {
+    version: provider.version,
+    wcwidth: (code) => provider.wcwidth(code),
+    charProperties(code, preceding) {
+      const properties = provider.charProperties(code, preceding);
+      if (!(properties & 1)) return properties;
+      const combined = (preceding >> 3) + 1;
+      return combined > most ? 1 << 1 : (combined << 3) | (properties & 0b111);
+    },
+  };
+}

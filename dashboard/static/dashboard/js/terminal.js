@@ -7,7 +7,7 @@ import { WebglAddon } from "../../vendor/addon-webgl/lib/addon-webgl.mjs";
 import { Terminal } from "../../vendor/xterm/lib/xterm.mjs";
 import { allowStyles } from "./allowed-styles.js";
 import { openLink } from "./links.js";
-import { boundOutput } from "./program-output.js";
+import { boundCells, boundOutput } from "./program-output.js";
 import { isFocusReport, swallowQueries } from "./queries.js";
 import { MINIMUM_CONTRAST, themeFor } from "./terminal-theme.js";
 import { isDark, onTheme } from "./theme.js";
@@ -43,10 +43,16 @@ export class TerminalView {
     });
     swallowQueries(this.term.parser);
     boundOutput(this.term);
-    this.term.loadAddon(new Unicode11Addon());
-    this.term.unicode.activeVersion = "11";
+    this.#useUnicode11();
     onTheme((dark) => (this.term.options.theme = themeFor(dark)));
     this.#open(isPreview);
+  }
+
+  #useUnicode11() {
+    const { unicode } = this.term;
+    const register = (provider) => unicode.register(boundCells(provider));
+    new Unicode11Addon().activate({ unicode: { register } });
+    unicode.activeVersion = "11";
   }
 
   #open(isPreview) {
