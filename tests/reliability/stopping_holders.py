@@ -42,10 +42,11 @@ sys.exit(launch.main(sys.argv[1]))
 _SERVER = """
 import sys
 from pathlib import Path
+sys.path.insert(0, {project!r})
 from sessions_app import holder_client
 holder_client._MAIN = Path({main!r})
-from daphne.cli import CommandLineInterface
-CommandLineInterface.entrypoint()
+from django.core.management import execute_from_command_line
+execute_from_command_line(["manage.py", "serve"])
 """
 
 
@@ -71,7 +72,7 @@ STEPS = {
 
 
 class StoppingServer(RealServer):
-    """Daphne, whose holders stop at a step if a test wants that."""
+    """The server, whose holders stop at a step if a test wants that."""
 
     def __init__(self, state: Path) -> None:
         super().__init__(state)
@@ -88,8 +89,8 @@ class StoppingServer(RealServer):
 
     def command(self) -> list[str]:
         """What starts the server."""
-        arguments = super().command()[3:]
-        return [sys.executable, "-c", _SERVER.format(main=str(self._main)), *arguments]
+        program = _SERVER.format(main=str(self._main), project=str(PROJECT))
+        return [sys.executable, "-I", "-c", program]
 
     def stopped_holder(self) -> psutil.Process:
         """The holder that has stopped at its step."""
