@@ -224,7 +224,9 @@ class Viewer:
             await self._wake.wait()
             self._wake.clear()
             while self._notices:
-                await self._tell_notice(*self._notices.popleft())
+                # What a subscription has just read may be out of date by now: after it, not amid it.
+                async with self._subscribing:
+                    await self._tell_notice(*self._notices.popleft())
             while self._dirty:
                 round_, self._dirty = self._dirty, {}
                 # One frame per session and round: a loud session does not starve the others.
@@ -244,10 +246,9 @@ class Viewer:
             if notice is not Notice.LOOK:
                 session = to_wire(row, self.caller)
                 await self._send_json({"type": ServerMessage.UPDATED, "session": session})
-            async with self._subscribing:
-                if self.everything and self._is_news(row):
-                    start = Position(seq=0, offset=0)
-                    await self._begin(row, start, output=self._everything_output)
+            if self.everything and self._is_news(row):
+                start = Position(seq=0, offset=0)
+                await self._begin(row, start, output=self._everything_output)
 
     def _was_seen(self, session_id: str, notice: Notice) -> bool:
         """Tell whether the client may know a session that it cannot see now."""
