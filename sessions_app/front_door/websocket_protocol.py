@@ -14,6 +14,9 @@ from sessions_app.front_door.limits import Limits
 CallLater = Callable[[float, Callable[[], None]], TimerHandle]
 
 MESSAGE_TOO_BIG = 1009  # RFC 6455, section 7.4.1
+# Whoever is cut off earlier may never read the code that says why (autobahn's default is a second,
+# in which a busy browser does not always answer).
+CLOSE_SECONDS = 10
 # How soon it is seen that the application has caught up.
 LOOK_SECONDS = 0.05
 
@@ -79,6 +82,7 @@ class WebSocketFactory(ws_protocol.WebSocketFactory):
         self.setProtocolOptions(
             autoPingTimeout=server.ping_timeout,
             allowNullOrigin=True,
+            closeHandshakeTimeout=CLOSE_SECONDS,
             openHandshakeTimeout=server.websocket_handshake_timeout,
             # These would bound what the server sends as well.
             maxMessagePayloadSize=0,

@@ -108,7 +108,10 @@ async def test_it_has_the_terminal_and_no_other_descriptor(start: Start, open_fo
 
     def has_only_its_terminal() -> bool:
         # Looked at once: on its way to `cat` the process opens this and that and closes it again.
-        found = descriptors(child)
+        try:
+            found = descriptors(child)
+        except FileNotFoundError:  # closed while we looked
+            return False
         return sorted(found) == ["0", "1", "2"] and len(set(found.values())) == 1
 
     await auntil(has_only_its_terminal)

@@ -145,11 +145,13 @@ async def test_what_is_no_longer_shown_to_the_team_goes_from_other_streams(
     assert (await member.until_type("session:forgotten"))["sessionId"] == session_id
     await manager.write(session_id, b"secret\r")
     await owner.until_text("secret\r\nsecret")
+    while not await member.nothing_follows():
+        await member.receive()
+    told = [message["type"] for message in member.received]
+    assert "session:output" not in told[told.index("session:forgotten") :]
     await manager.change(session_id, team=True)
     updated = await member.until_type("session:updated")
     assert (updated["session"]["id"], updated["session"]["access"]) == (session_id, "view")
-    told = [message["type"] for message in member.received]
-    assert "session:output" not in told[told.index("session:forgotten") :]
 
 
 async def test_nobody_hears_of_the_end_of_what_he_could_not_see(
