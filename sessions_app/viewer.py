@@ -224,7 +224,7 @@ class Viewer:
             await self._wake.wait()
             self._wake.clear()
             while self._notices:
-                # What a subscription has just read may be out of date by now: after it, not amid it.
+                # After a subscription, not amid it: what that has read may be out of date.
                 async with self._subscribing:
                     await self._tell_notice(*self._notices.popleft())
             while self._dirty:

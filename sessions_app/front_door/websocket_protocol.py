@@ -35,6 +35,7 @@ class WebSocketProtocol(ws_protocol.WebSocketProtocol):
         if self.message_data_total_length > limit and not self.failedByMe:
             # Not dropped: the client is to hear why.
             self.failByDrop = False
+            self.closeHandshakeTimeout = self.factory.limits.linger_seconds
             self._fail_connection(MESSAGE_TOO_BIG, f"A message has at most {limit} bytes.")
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
