@@ -250,17 +250,21 @@ class SessionConsumer(AsyncWebsocketConsumer):
 
         Raises SessionNotFound and NotAllowed.
         """
-        still = await self.fan_out.log.run(self._examine)
-        if not still:
+        session = await self.fan_out.log.run(self._controlled, session_id)
+        if session is None:
             await self.close(CloseCode.LOGIN_ENDED)
             raise NotAllowed("Your login has ended. Log in again to go on.")
-        return await self.fan_out.log.run(self._check_control, session_id)
+        return session
 
     def _examine(self) -> bool:
         """Tell whether the client still is who it was, with the same rights."""
         credential: Credential = self.scope["credential"]
         by_now = credential.examine()
         return by_now is not None and by_now.still_is(self.caller)
+
+    def _controlled(self, session_id: str) -> Session | None:
+        """Return the session, None if the login has ended: asked in one go, for every key."""
+        return self._check_control(session_id) if self._examine() else None
 
     def _check_control(self, session_id: str) -> Session:
         visible = Session.objects.visible_to(self.caller)
@@ -278,11 +282,9 @@ class SessionConsumer(AsyncWebsocketConsumer):
         while True:
             await asyncio.sleep(EXAMINE_SECONDS)
             try:
-                still = await self.fan_out.log.run(self._examine)
+                if not await self.fan_out.log.run(self._examine):
+                    await self.close(CloseCode.LOGIN_ENDED)
+                    return
+                await self.viewer.look_again()
             except Error as error:
                 logger.warning("rights cannot be asked again: %s", error)
-                continue
-            if not still:
-                await self.close(CloseCode.LOGIN_ENDED)
-                return
-            self.viewer.look_again()
