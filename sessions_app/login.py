@@ -86,20 +86,28 @@ class LoginView(auth_views.LoginView):
         return answer
 
 
+def _too_many(request: HttpRequest) -> JsonResponse:
+    audit.repeated(Action.LOGIN_REFUSED, audit.visitor(request))
+    body = {"error": TOO_MANY, "code": "too-many"}
+    return JsonResponse(body, status=429, headers={"Retry-After": str(RETRY_SECONDS)})
+
+
+def _invalid_link(request: HttpRequest, way: str, sentence: str) -> JsonResponse:
+    audit.note(Action.LOGIN_FAILED, audit.visitor(request), way=way)
+    return JsonResponse({"error": sentence, "code": "invalid-link"}, status=400)
+
+
 @login_not_required
 @require_POST
 def redeem_link(request: HttpRequest) -> HttpResponseBase:
     """Log the browser in whose page read a one-time link's `token`: 204, 400 or 429."""
     attempt = LoginAttempt.begin(audit.address_of(request))
     if attempt is None:
-        audit.repeated(Action.LOGIN_REFUSED, audit.visitor(request))
-        body = {"error": TOO_MANY, "code": "too-many"}
-        return JsonResponse(body, status=429, headers={"Retry-After": str(RETRY_SECONDS)})
+        return _too_many(request)
     user = LoginLink.redeem(request.POST.get("token", ""))
     if user is None:
-        audit.note(Action.LOGIN_FAILED, audit.visitor(request), way="link")
         sentence = f"This link is used up, too old or unknown. `{LINK_COMMAND}` prints a new one."
-        return JsonResponse({"error": sentence, "code": "invalid-link"}, status=400)
+        return _invalid_link(request, "link", sentence)
     login(request, user)
     audit.note(Action.LOGIN, audit.visitor(request), way="link")
     attempt.succeeded()
@@ -120,14 +128,11 @@ def redeem_share(request: HttpRequest) -> HttpResponseBase:
     """Let the browser whose page read a link's `token` see that session: 200, 400 or 429."""
     attempt = LoginAttempt.begin(audit.address_of(request))
     if attempt is None:
-        audit.repeated(Action.LOGIN_REFUSED, audit.visitor(request))
-        body = {"error": TOO_MANY, "code": "too-many"}
-        return JsonResponse(body, status=429, headers={"Retry-After": str(RETRY_SECONDS)})
+        return _too_many(request)
     link = ShareLink.find(request.POST.get("token", ""))
     if link is None:
-        audit.note(Action.LOGIN_FAILED, audit.visitor(request), way="share")
         sentence = "This link has ended or was withdrawn. Ask whoever sent it for a new one."
-        return JsonResponse({"error": sentence, "code": "invalid-link"}, status=400)
+        return _invalid_link(request, "share", sentence)
     attempt.succeeded()
     known = request.session.get(SHARES_KEY, [])
     request.session[SHARES_KEY] = sorted({*known[-MAX_SHARES:], link.pk})
