@@ -8,10 +8,9 @@ log. Nothing here waits for a viewer, and no memory grows with a slow one.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from channels.layers import get_channel_layer
 from django.db import Error
@@ -58,6 +57,9 @@ class Watcher(Protocol):
 
     everything: bool
 
+    def sees(self, session_id: str, owner_id: int | None, *, team: bool) -> bool:
+        """Tell whether a session of this user, shown to the team or not, is any of its business."""
+
     def wake(self, session_id: str) -> None:
         """Something follows in this session."""
 
@@ -67,8 +69,8 @@ class Watcher(Protocol):
     def changed(self, session_id: str, *, hidden: bool) -> None:
         """The session's row changed without an event; `hidden` from the team, perhaps."""
 
-    def forgotten(self, session_id: str, owner_id: int | None, *, team: bool) -> None:
-        """The session is gone; it was this user's, and shown to the team or not."""
+    def forgotten(self, session_id: str) -> None:
+        """A session that it sees is gone."""
 
 
 class Tail:
@@ -190,13 +192,14 @@ class FanOut:
         tail = self._tails.get(session_id)
         if message["type"] == "session.changed":
             for watcher in list(self.viewers):
-                if message["forgotten"]:
-                    watcher.forgotten(session_id, message["owner"], team=message["team"])
-                else:
+                if not message["forgotten"]:
                     watcher.changed(session_id, hidden=message["hidden"])
+                elif watcher.sees(session_id, message["owner"], team=message["team"]):
+                    watcher.forgotten(session_id)
             return
         if message["type"] == "session.event" and message["seq"] == 1:
-            self._offer([session_id])
+            for watcher in self._of_everything():
+                watcher.discover(session_id)
         if tail is None:
             return
         if message["type"] == "session.output":
@@ -207,11 +210,8 @@ class FanOut:
         for watcher in tail.watchers:
             watcher.wake(session_id)
 
-    def _offer(self, session_ids: Iterable[str]) -> None:
-        for watcher in list(self.viewers):
-            if watcher.everything:
-                for session_id in session_ids:
-                    watcher.discover(session_id)
+    def _of_everything(self) -> list[Watcher]:
+        return [watcher for watcher in self.viewers if watcher.everything]
 
     async def _compare(self) -> None:
         while True:
@@ -223,24 +223,38 @@ class FanOut:
             except Error as error:
                 logger.warning("the log cannot be read: %s", error)
                 continue
-            for session_id, last_seq, output_bytes in heads:
-                tail = self._tails.get(session_id)
-                if tail is not None and tail.lift(output_bytes, last_seq):
+            for head in heads:
+                tail = self._tails.get(head.session_id)
+                if tail is not None and tail.lift(head.output_bytes, head.last_seq):
                     for watcher in tail.watchers:
-                        watcher.wake(session_id)
-            self._offer([session_id for session_id, _, _ in heads])
+                        watcher.wake(head.session_id)
+            for watcher in self._of_everything():
+                for head in heads:
+                    # Told apart here: a look of its own costs a question to the database.
+                    if watcher.sees(head.session_id, head.owner_id, team=head.team):
+                        watcher.discover(head.session_id)
 
 
-def _heads(watched: list[str]) -> list[tuple[str, int, int]]:
-    """Return `(id, last seq, archived bytes)` of what is watched, active, or was a moment ago."""
+class Head(NamedTuple):
+    """How far a session's log reaches, in events and archived bytes, and whose it is."""
+
+    session_id: str
+    last_seq: int
+    output_bytes: int
+    owner_id: int | None
+    team: bool
+
+
+def _heads(watched: list[str]) -> list[Head]:
+    """Return the heads of what is watched, active, or was a moment ago."""
     lately = timezone.now() - timedelta(seconds=LATELY_SECONDS)
     rows = Session.objects.filter(
         Q(pk__in=watched) | Q(status__in=ACTIVE) | Q(created_at__gte=lately)
     )
-    return [(str(key), seq, size) for key, seq, size in rows.values_list(*_HEAD_COLUMNS)]
+    return [Head(str(key), *rest) for key, *rest in rows.values_list(*_HEAD_COLUMNS)]
 
 
-_HEAD_COLUMNS = ("pk", "last_seq", "output_bytes")
+_HEAD_COLUMNS = ("pk", "last_seq", "output_bytes", "owner_id", "team")
 _fan_out: FanOut | None = None
 
 

@@ -140,8 +140,12 @@ class _Waiter:
         if session_id == self._session_id:
             self.news.set()
 
-    def forgotten(self, session_id: str, owner_id: int | None, *, team: bool) -> None:
-        """The session may be gone."""
+    def sees(self, session_id: str, owner_id: int | None, *, team: bool) -> bool:
+        """Tell whether it is the session that this is about."""
+        return session_id == self._session_id
+
+    def forgotten(self, session_id: str) -> None:
+        """The session is gone."""
         self.changed(session_id, hidden=True)
 
 

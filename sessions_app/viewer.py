@@ -127,10 +127,15 @@ class Viewer:
         elif self._early is not None and len(self._early) < EARLY_KEPT:
             self._early[session_id] = hidden or self._early.get(session_id, False)
 
-    def forgotten(self, session_id: str, owner_id: int | None, *, team: bool) -> None:
-        """Tell the client that the session is gone, if it could be seen."""
-        seen = self.caller.sees(UUID(session_id), owner_id, team=team)
-        if session_id in self._cursors or (self.everything and seen):
+    def sees(self, session_id: str, owner_id: int | None, *, team: bool) -> bool:
+        """Tell whether the client may see such a session, or watches it."""
+        return session_id in self._cursors or self.caller.sees(
+            UUID(session_id), owner_id, team=team
+        )
+
+    def forgotten(self, session_id: str) -> None:
+        """Tell the client that the session is gone."""
+        if session_id in self._cursors or self.everything:
             self._notice(session_id, Notice.FORGOTTEN)
 
     def _notice(self, session_id: str, notice: Notice) -> None:

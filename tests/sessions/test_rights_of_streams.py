@@ -16,13 +16,14 @@ from django.contrib.sessions.models import Session as Login
 from django.test import Client as Browser
 from django.utils import timezone
 
-from sessions_app import consumers
+from sessions_app import consumers, fanout
 from sessions_app.callers import Caller, CookieCredential, Credential, TokenCredential
 from sessions_app.consumers import SessionConsumer
 from sessions_app.credentials import ApiToken, ShareLink
 from sessions_app.launch import LaunchRequest
 from sessions_app.rights import Right, Role
 from sessions_app.session_manager import PersistentSessionManager
+from sessions_app.viewer import Viewer
 from tests.cast import browsing, with_role
 from tests.sessions.stream_client import Client
 from tests.waiting_for import auntil
@@ -304,3 +305,31 @@ async def test_a_stream_stays_open_while_the_database_cannot_be_asked(
         assert (await answer(client))["code"] == "manager-unavailable"
     await client.send(typing(session_id))
     assert (await answer(client))["type"] == "receipt"
+
+
+async def test_what_may_not_be_seen_is_not_asked_for_again_and_again(
+    manager: PersistentSessionManager, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = await user("alice"), await user("bob")
+    stranger, owner = await connect(await login(bob)), await connect(await login(alice))
+    await start(manager, alice)
+    await owner.until_type("session:started")
+    while not await stranger.nothing_follows():
+        await stranger.receive()
+    compared: list[int] = []
+    looks: list[list[str] | None] = []
+    heads, rows = fanout._heads, Viewer._rows
+
+    def counted_heads(watched: list[str]) -> list[fanout.Head]:
+        compared.append(len(watched))
+        return heads(watched)
+
+    def counted_rows(self: Viewer, sessions: list[str] | None) -> list[Any]:
+        looks.append(sessions)
+        return rows(self, sessions)
+
+    monkeypatch.setattr(fanout, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(fanout, "_heads", counted_heads)
+    monkeypatch.setattr(Viewer, "_rows", counted_rows)
+    await auntil(lambda: len(compared) >= 4, timeout=10)
+    assert looks == []
