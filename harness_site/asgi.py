@@ -13,11 +13,11 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from sessions_app.gate import with_gate  # noqa: E402
 from sessions_app.lifecycle import start_with_reactor, with_lifespan  # noqa: E402
 from sessions_app.routing import websocket_urlpatterns  # noqa: E402
-from sessions_app.transport import with_unsent_bytes  # noqa: E402
+from sessions_app.transport import with_connection  # noqa: E402
 from sessions_app.websocket_access import guarded  # noqa: E402
 
 application = with_lifespan(
-    with_unsent_bytes(
+    with_connection(
         with_gate(
             ProtocolTypeRouter(
                 {

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
-import orjson
 from channels.consumer import get_handler_name
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error
@@ -33,10 +32,11 @@ from sessions_app.exceptions import (
     SessionNotFound,
 )
 from sessions_app.fanout import FanOut, get_fan_out
+from sessions_app.live_frames import Frame
 from sessions_app.models import Session
 from sessions_app.rights import Right
 from sessions_app.session_manager import get_manager, to_wire
-from sessions_app.transport import SCOPE_KEY
+from sessions_app.transport import SCOPE_KEY, Outlet
 from sessions_app.viewer import Viewer
 
 logger = logging.getLogger(__name__)
@@ -61,6 +61,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
     channel_layer_alias = "none"
 
     viewer: Viewer | None = None
+    outlet: Outlet
     fan_out: FanOut
     who: audit.Actor
     _tasks: list[asyncio.Task[None]]
@@ -77,6 +78,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         """Accept, join, send the initial state and begin to stream."""
         self._inputs, self._tasks, self._examining = set(), [], asyncio.Lock()
+        self.outlet = Outlet(self.base_send, self.scope.get(SCOPE_KEY))
         await self.accept()
         try:
             await lifecycle.ready()
@@ -84,9 +86,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
         except ManagerUnavailable:
             await self.close(CloseCode.SERVER_STOPPING)
             return
-        self.viewer = Viewer(
-            self.fan_out, self._send_text, self.scope["caller"], self.scope.get(SCOPE_KEY)
-        )
+        self.viewer = Viewer(self.fan_out, self.outlet, self.scope["caller"])
         self.fan_out.viewers.add(self.viewer)
         lifecycle.consumers.add(self)
         self.who = audit.actor_of(self.caller, audit.address_in(self.scope))
@@ -227,15 +227,11 @@ class SessionConsumer(AsyncWebsocketConsumer):
         )
 
     async def _send_json(self, message: dict[str, Any]) -> None:
-        await self._send_text(orjson.dumps(message).decode())
-
-    async def _send_text(self, text: str) -> None:
-        await self.base_send({"type": "websocket.send", "text": text})
+        await self.outlet.send(Frame.of(message))
 
     def unsent(self) -> int:
         """Return how many bytes wait in the server's own buffers, as far as that can be known."""
-        tell = self.scope.get(SCOPE_KEY)
-        return tell() if tell else 0
+        return self.outlet.unsent()
 
     # Rights
 

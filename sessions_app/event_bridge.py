@@ -11,7 +11,8 @@ import orjson
 from channels.layers import get_channel_layer
 from django.dispatch import receiver
 
-from sessions_app.events import LAST, Announcement, LifecycleEvent, OutputEvent
+from sessions_app.events import LAST, Announcement, LifecycleEvent, OutputEvent, iso
+from sessions_app.live_frames import json_text
 from sessions_app.signals import session_event
 
 GROUP = "sessions"
@@ -22,13 +23,14 @@ INLINE_BYTES = 128 * 1024
 def to_message(event: Announcement) -> dict[str, Any]:
     """Return the channel-layer message of an announcement."""
     if isinstance(event, OutputEvent):
-        text = orjson.dumps(event.to_wire()).decode()
+        data = json_text(event)
         return {
             "type": "session.output",
             "session": event.session_id,
             "offset": event.offset,
             "next": event.next_offset,
-            "text": text if len(text) <= INLINE_BYTES else None,
+            "timestamp": iso(event.timestamp),
+            "data": data if len(data) <= INLINE_BYTES else None,
         }
     if isinstance(event, LifecycleEvent):
         return {
@@ -36,7 +38,7 @@ def to_message(event: Announcement) -> dict[str, Any]:
             "session": event.session_id,
             "seq": event.seq,
             "offset": event.offset,
-            "text": orjson.dumps(event.to_wire()).decode(),
+            "event": orjson.dumps(event.to_wire()),
             "last": event.type in LAST,
         }
     return {

@@ -3,11 +3,16 @@
 It keeps the recent tail of every watched session, already encoded, and wakes the viewers; each
 viewer then takes what follows its own cursor. Whoever has fallen out of the tail is served from the
 log. Nothing here waits for a viewer, and no memory grows with a slow one.
+
+A session's viewers are woken in rounds. After a round the session rests for a multiple of the time
+that the round took, so that many viewers get fewer and larger frames instead of the whole
+processor, while a few are served as soon as there is something.
 """
 
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NamedTuple, Protocol
@@ -21,25 +26,19 @@ from sessions_app.database_threads import DatabaseThreads
 from sessions_app.event_bridge import GROUP
 from sessions_app.events import ACTIVE
 from sessions_app.exceptions import ManagerUnavailable
+from sessions_app.live_frames import Frame, Output, Piece, RecentOutput
 from sessions_app.models import Session
 
 logger = logging.getLogger(__name__)
 
-TAIL_BYTES = 1024 * 1024
 TAIL_EVENTS = 256
+# How long a session rests after a round, in rounds; never longer than REST_MOST_SECONDS.
+REST_ROUNDS = 2.0
+REST_MOST_SECONDS = 0.1
 # The layer may lose its last message; this often the log's heads are compared.
 POLL_SECONDS = 1.0
 # A session that began and ended between two comparisons is found for this long.
 LATELY_SECONDS = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Encoded output from `start` to `end`."""
-
-    start: int
-    end: int
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ class EventFrame:
 
     seq: int
     offset: int
-    text: str
+    frame: Frame
     last: bool = False
 
 
@@ -63,6 +62,9 @@ class Watcher(Protocol):
     def wake(self, session_id: str) -> None:
         """Something follows in this session."""
 
+    def unknown_of(self, session_ids: Collection[str]) -> Collection[str]:
+        """Return those of the sessions that this viewer does not know yet."""
+
     def discover(self, session_id: str) -> None:
         """There may be a session that this viewer does not know yet."""
 
@@ -76,35 +78,48 @@ class Watcher(Protocol):
 class Tail:
     """The newest output and events of one session, and how far its log reaches."""
 
-    def __init__(self) -> None:
+    def __init__(self, session_id: str) -> None:
+        self.session_id = session_id
         self.head = 0
         self.last_seq = 0
         self.watchers: set[Watcher] = set()
-        self._pieces: deque[Piece] = deque()
+        self.rests_until = 0.0
+        self.round_due = False
+        self._recent = RecentOutput(session_id)
         self._events: deque[EventFrame] = deque(maxlen=TAIL_EVENTS)
-        self._size = 0
+        self._head_before = 0
 
     def lift(self, head: int, last_seq: int) -> bool:
         """Note that the log reaches further than was heard; True if that is news."""
         news = head > self.head or last_seq > self.last_seq
         if head > self.head:
-            self._forget_pieces()
+            self._recent.clear()
             self.head = head
         self.last_seq = max(self.last_seq, last_seq)
         return news
 
-    def add_output(self, start: int, end: int, text: str | None) -> None:
-        """Add a piece; one that does not follow the last leaves a gap that the log fills."""
+    def add_output(self, piece: Piece | None, start: int, end: int) -> None:
+        """Add a piece; one that does not follow the last leaves a gap that the log fills.
+
+        Without `piece` the output from `start` to `end` is in the log only.
+        """
         if end <= self.head:
             return
-        if start != self.head or text is None or not self.watchers:
-            self._forget_pieces()
+        if start != self.head or piece is None or not self.watchers:
+            self._recent.clear()
         else:
-            self._pieces.append(Piece(start, end, text))
-            self._size += len(text)
+            self._recent.add(piece)
         self.head = end
-        while self._size > TAIL_BYTES:
-            self._size -= len(self._pieces.popleft().text)
+
+    def output_after(self, offset: int, end: int) -> Output | None:
+        """Return a frame of what follows `offset`, not beyond `end`, if the tail has it."""
+        return self._recent.after(offset, end)
+
+    def forget_if_silent(self) -> None:
+        """Keep nothing for viewers who are that slow, if nothing came since this was last asked."""
+        if self._head_before == self.head:
+            self._recent.clear()
+        self._head_before = self.head
 
     def add_event(self, frame: EventFrame) -> None:
         """Add an event; what the tail lacks before it is read from the log."""
@@ -112,23 +127,12 @@ class Tail:
             self._events.append(frame)
             self.last_seq = frame.seq
 
-    def piece_at(self, offset: int) -> Piece | None:
-        """Return the piece that begins at this offset, if the tail has it."""
-        for piece in reversed(self._pieces):
-            if piece.start <= offset:
-                return piece if piece.start == offset else None
-        return None
-
     def event_at(self, seq: int) -> EventFrame | None:
         """Return the event with this number, if the tail has it."""
         for frame in reversed(self._events):
             if frame.seq <= seq:
                 return frame if frame.seq == seq else None
         return None
-
-    def _forget_pieces(self) -> None:
-        self._pieces.clear()
-        self._size = 0
 
 
 class FanOut:
@@ -163,7 +167,9 @@ class FanOut:
 
     def watch(self, session_id: str, watcher: Watcher) -> Tail:
         """Return the session's tail, which from now on wakes this watcher."""
-        tail = self._tails.setdefault(session_id, Tail())
+        tail = self._tails.get(session_id)
+        if tail is None:
+            tail = self._tails[session_id] = Tail(session_id)
         tail.watchers.add(watcher)
         return tail
 
@@ -203,12 +209,36 @@ class FanOut:
         if tail is None:
             return
         if message["type"] == "session.output":
-            tail.add_output(message["offset"], message["next"], message["text"])
+            start, end, data = message["offset"], message["next"], message["data"]
+            piece = Piece(start, end, message["timestamp"], data) if data is not None else None
+            tail.add_output(piece, start, end)
         else:
-            frame = EventFrame(message["seq"], message["offset"], message["text"], message["last"])
-            tail.add_event(frame)
-        for watcher in tail.watchers:
-            watcher.wake(session_id)
+            frame = Frame(message["event"])
+            tail.add_event(EventFrame(message["seq"], message["offset"], frame, message["last"]))
+        self._begin_round(tail)
+
+    def _begin_round(self, tail: Tail) -> None:
+        """Wake the viewers, at once or when the session has rested from the last time."""
+        if tail.round_due:
+            return
+        loop = asyncio.get_running_loop()
+        if loop.time() >= tail.rests_until:
+            self._wake_all(tail)
+        else:
+            tail.round_due = True
+            loop.call_at(tail.rests_until, self._wake_all, tail)
+
+    def _wake_all(self, tail: Tail) -> None:
+        tail.round_due = False
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        for watcher in tuple(tail.watchers):
+            try:
+                watcher.wake(tail.session_id)
+            except Exception:
+                logger.exception("a viewer of session %s cannot be woken", tail.session_id)
+        ended = loop.time()
+        tail.rests_until = ended + min(REST_ROUNDS * (ended - begun), REST_MOST_SECONDS)
 
     def _of_everything(self) -> list[Watcher]:
         return [watcher for watcher in self.viewers if watcher.everything]
@@ -218,18 +248,20 @@ class FanOut:
             await asyncio.sleep(POLL_SECONDS)
             if not self.viewers:
                 continue
+            for tail in self._tails.values():
+                tail.forget_if_silent()
             try:
                 heads = await self.log.run(_heads, list(self._tails))
             except Error as error:
                 logger.warning("the log cannot be read: %s", error)
                 continue
             for head in heads:
-                tail = self._tails.get(head.session_id)
-                if tail is not None and tail.lift(head.output_bytes, head.last_seq):
-                    for watcher in tail.watchers:
-                        watcher.wake(head.session_id)
+                known = self._tails.get(head.session_id)
+                if known is not None and known.lift(head.output_bytes, head.last_seq):
+                    self._begin_round(known)
+            by_id = {head.session_id: head for head in heads}
             for watcher in self._of_everything():
-                for head in heads:
+                for head in map(by_id.__getitem__, watcher.unknown_of(by_id)):
                     # Told apart here: a look of its own costs a question to the database.
                     if watcher.sees(head.session_id, head.owner_id, team=head.team):
                         watcher.discover(head.session_id)

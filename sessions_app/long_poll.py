@@ -132,8 +132,12 @@ class _Waiter:
         if self._tail.last_seq > self._seq or self._tail.head > self._offset:
             self.news.set()
 
-    def discover(self, session_id: str) -> None:
+    def unknown_of(self, session_ids: Collection[str]) -> Collection[str]:
         """Other sessions do not matter."""
+        return ()
+
+    def discover(self, session_id: str) -> None:
+        """Nor do they when they begin."""
 
     def changed(self, session_id: str, *, hidden: bool) -> None:
         """The session may not be shown any more."""

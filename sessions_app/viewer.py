@@ -2,17 +2,19 @@
 
 Old output and new output take the same path, so nothing is missing and nothing comes twice. The
 viewer is only sent to while its window is open: it pulls, nobody pushes.
+
+What the tail has at hand is sent at once, while the fan-out wakes its viewers; what has to be
+fetched first, or to be waited for, is left to the task.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 from uuid import UUID
 
-import orjson
 from django.utils import timezone
 
 from sessions_app import event_log
@@ -27,22 +29,33 @@ from sessions_app.events import (
 )
 from sessions_app.exceptions import SessionNotFound
 from sessions_app.fanout import EventFrame, FanOut, Tail
+from sessions_app.live_frames import Frame
 from sessions_app.models import Session
 from sessions_app.rights import Right
 from sessions_app.screen_state import ScreenState
 from sessions_app.session_manager import get_manager, to_wire
+from sessions_app.transport import Outlet
 
 # Output that was sent and not acknowledged, per session, for clients that acknowledge.
 WINDOW_BYTES = 256 * 1024
 # Bytes that may wait in the server's own buffers for one client.
 UNSENT_BYTES = 512 * 1024
-UNSENT_RETRY_SECONDS = 0.02
+UNSENT_RETRY_SECONDS = 0.01
 # Whoever acknowledges and is this far behind gets the screen instead of every byte.
 FAR_BEHIND_BYTES = 4 * 1024 * 1024
 CATCH_UP_BYTES = 256 * 1024
 # Sessions that ended before the viewer's eyes, so that they are not discovered again.
 FINISHED_KEPT = 1000
 EARLY_KEPT = 1000
+
+
+class Missing(Enum):
+    """What there is to do before the next frame can be sent."""
+
+    NOTHING = auto()  # there is none, or no room for it
+    EVENTS = auto()
+    OUTPUT = auto()
+    SCREEN = auto()
 
 
 class Notice(Enum):
@@ -54,9 +67,12 @@ class Notice(Enum):
     FORGOTTEN = auto()
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Cursor:
-    """What this viewer has had of one session. `acked` is None until it acknowledges."""
+    """What this viewer has had of one session. `acked` is None until it acknowledges.
+
+    While it is `busy`, the task fetches what follows and nobody else may send.
+    """
 
     session_id: str
     tail: Tail
@@ -64,8 +80,9 @@ class Cursor:
     offset: int = 0
     output: bool = True
     ready: bool = False
+    busy: bool = False
     acked: int | None = None
-    upcoming: deque[EventFrame] = field(default_factory=deque)
+    upcoming: list[EventFrame] | None = None
 
     @property
     def window_open(self) -> bool:
@@ -83,21 +100,14 @@ class Position:
 
 
 class Viewer:
-    """One live stream. `send` takes a text frame; `unsent` tells what the server still buffers."""
+    """One live stream."""
 
-    def __init__(
-        self,
-        fan_out: FanOut,
-        send: Callable[[str], Awaitable[None]],
-        caller: Caller,
-        unsent: Callable[[], int] | None,
-    ) -> None:
+    def __init__(self, fan_out: FanOut, outlet: Outlet, caller: Caller) -> None:
         self.caller = caller
         self.everything = False
         self._everything_output = True
         self._fan_out = fan_out
-        self._send = send
-        self._unsent = unsent
+        self._outlet = outlet
         self._cursors: dict[str, Cursor] = {}
         self._dirty: dict[str, None] = {}
         self._notices: deque[tuple[str, Notice]] = deque()
@@ -105,15 +115,22 @@ class Viewer:
         self._subscribing = asyncio.Lock()
         self._since = timezone.now()
         self._finished: dict[str, None] = {}
+        self._without_room: set[str] = set()
         # What changed before the client said what it wants; it has its list from before that.
         self._early: dict[str, bool] | None = {}
 
     # The fan-out tells (Watcher)
 
     def wake(self, session_id: str) -> None:
-        """Something follows in this session."""
-        self._dirty[session_id] = None
-        self._wake.set()
+        """Something follows in this session: send it, or let the task do so."""
+        cursor = self._cursors.get(session_id)
+        if cursor is not None and not self._send_at_once(cursor):
+            self._dirty[session_id] = None
+            self._wake.set()
+
+    def unknown_of(self, session_ids: Collection[str]) -> Collection[str]:
+        """Return those of the sessions that the client has not been told of."""
+        return set(session_ids) - self._cursors.keys() - self._finished.keys()
 
     def discover(self, session_id: str) -> None:
         """Take in a session that began after the viewer came."""
@@ -271,21 +288,73 @@ class Viewer:
         known = session_id in self._cursors or session_id in self._finished
         return not known and (row.is_active or row.created_at >= self._since)
 
-    async def _step(self, cursor: Cursor) -> bool:
-        """Send one frame; False when there is nothing to send or no room for it."""
-        event = await self._next_event(cursor)
-        if event is not None and (event.offset <= cursor.offset or not cursor.output):
-            cursor.seq = event.seq
-            await self._send(event.text)
-            if event.last and self.everything:
-                self._finish(cursor.session_id)
-            return True
-        if not cursor.output or cursor.offset >= cursor.tail.head or not self._room(cursor):
+    def _send_at_once(self, cursor: Cursor) -> bool:
+        """Send what is at hand; False where the task is at it or has to be."""
+        if cursor.busy or not cursor.ready or not self._outlet.never_waits:
             return False
-        if cursor.acked is not None and cursor.tail.head - cursor.offset > FAR_BEHIND_BYTES:
-            await self._reset(cursor)
-            return True
-        return await self._send_output(cursor, event.offset if event else cursor.tail.head)
+        while isinstance(following := self._following(cursor), Frame):
+            self._outlet.put(following)
+        return following is Missing.NOTHING
+
+    async def _step(self, cursor: Cursor) -> bool:
+        """Send one frame, or fetch what is missing for it; False when there is nothing to do."""
+        following = self._following(cursor)
+        if following is Missing.NOTHING:
+            return False
+        cursor.busy = True
+        try:
+            if isinstance(following, Frame):
+                await self._outlet.send(following)
+                return True
+            return await self._fetch(cursor, following)
+        finally:
+            cursor.busy = False
+
+    def _following(self, cursor: Cursor) -> Frame | Missing:
+        """Move the cursor over the next frame that is at hand and return it."""
+        tail, end = cursor.tail, cursor.tail.head
+        if cursor.seq < tail.last_seq:
+            event = self._next_event(cursor)
+            if event is None:
+                return Missing.EVENTS
+            if event.offset <= cursor.offset or not cursor.output:
+                return self._pass_event(cursor, event)
+            end = min(event.offset, end)
+        if not cursor.output or cursor.offset >= end or not self._room(cursor):
+            return Missing.NOTHING
+        if cursor.acked is not None and tail.head - cursor.offset > FAR_BEHIND_BYTES:
+            return Missing.SCREEN
+        output = tail.output_after(cursor.offset, end)
+        if output is None:
+            return Missing.OUTPUT
+        cursor.offset = output.end
+        return output.frame
+
+    def _next_event(self, cursor: Cursor) -> EventFrame | None:
+        """Return the event after the cursor if it is at hand."""
+        while cursor.upcoming:
+            if cursor.upcoming[-1].seq > cursor.seq:
+                return cursor.upcoming[-1]
+            cursor.upcoming.pop()
+        cursor.upcoming = None
+        return cursor.tail.event_at(cursor.seq + 1)
+
+    def _pass_event(self, cursor: Cursor, event: EventFrame) -> Frame:
+        cursor.seq = event.seq
+        if event.last and self.everything:
+            self._finish(cursor.session_id)
+        return event.frame
+
+    async def _fetch(self, cursor: Cursor, missing: Missing) -> bool:
+        """Get what the tail does not have; False when there is nothing."""
+        match missing:
+            case Missing.EVENTS:
+                return await self._fetch_events(cursor)
+            case Missing.OUTPUT:
+                return await self._send_from_log(cursor)
+            case _:
+                await self._reset(cursor)
+                return True
 
     def _finish(self, session_id: str) -> None:
         """Let go of a session that has ended: who watches everything stays for months."""
@@ -297,47 +366,43 @@ class Viewer:
     def _room(self, cursor: Cursor) -> bool:
         if not cursor.window_open:
             return False
-        if self._unsent is not None and self._unsent() > UNSENT_BYTES:
-            loop = asyncio.get_running_loop()
-            loop.call_later(UNSENT_RETRY_SECONDS, self.wake, cursor.session_id)
-            return False
-        return True
-
-    async def _next_event(self, cursor: Cursor) -> EventFrame | None:
-        if cursor.seq >= cursor.tail.last_seq:
-            return None
-        while cursor.upcoming and cursor.upcoming[0].seq <= cursor.seq:
-            cursor.upcoming.popleft()
-        if cursor.upcoming:
-            return cursor.upcoming[0]
-        frame = cursor.tail.event_at(cursor.seq + 1)
-        if frame is None:
-            events = await self._fan_out.log.run(
-                event_log.read_events, cursor.session_id, after=cursor.seq, limit=100
-            )
-            cursor.upcoming.extend(
-                EventFrame(
-                    event.seq,
-                    event.offset,
-                    orjson.dumps(event.to_wire()).decode(),
-                    event.type in LAST,
-                )
-                for event in events
-            )
-            frame = cursor.upcoming[0] if cursor.upcoming else None
-        return frame
-
-    async def _send_output(self, cursor: Cursor, end: int) -> bool:
-        """Send output up to `end` at most: a shared piece, or a larger one from the log."""
-        piece = cursor.tail.piece_at(cursor.offset)
-        if piece is not None and piece.end <= max(end, cursor.offset + 1):
-            cursor.offset = piece.end
-            await self._send(piece.text)
+        if self._outlet.unsent() <= UNSENT_BYTES:
             return True
-        limit = min(CATCH_UP_BYTES, min(end, cursor.tail.head) - cursor.offset)
-        data = await self._fan_out.log.run(
-            event_log.read_output, cursor.session_id, cursor.offset, limit
+        if not self._without_room:
+            loop = asyncio.get_running_loop()
+            loop.call_later(UNSENT_RETRY_SECONDS, self._look_for_room)
+        self._without_room.add(cursor.session_id)
+        return False
+
+    def _look_for_room(self) -> None:
+        waiting, self._without_room = self._without_room, set()
+        for session_id in waiting:
+            self.wake(session_id)
+
+    async def _fetch_events(self, cursor: Cursor) -> bool:
+        events = await self._fan_out.log.run(
+            event_log.read_events, cursor.session_id, after=cursor.seq, limit=100
         )
+        # The next one last, where it is taken from.
+        cursor.upcoming = [
+            EventFrame(event.seq, event.offset, Frame.of(event.to_wire()), event.type in LAST)
+            for event in reversed(events)
+        ]
+        return bool(events)
+
+    async def _send_from_log(self, cursor: Cursor) -> bool:
+        """Send what the tail does not have, in a larger piece, up to the next event."""
+        end = cursor.tail.head
+        if cursor.seq < cursor.tail.last_seq and (event := self._next_event(cursor)):
+            end = min(event.offset, end)
+        data = await self._fan_out.log.run(
+            event_log.read_output,
+            cursor.session_id,
+            cursor.offset,
+            min(CATCH_UP_BYTES, end - cursor.offset),
+        )
+        if self._cursors.get(cursor.session_id) is not cursor:
+            return False  # the client has asked for another stream meanwhile
         if not data:
             return await self._skip_what_is_gone(cursor)
         data = data[: whole_characters(data) or len(data)]
@@ -392,7 +457,7 @@ class Viewer:
         )
 
     async def _send_json(self, message: dict[str, Any]) -> None:
-        await self._send(orjson.dumps(message).decode())
+        await self._outlet.send(Frame.of(message))
 
 
 def _can_continue(position: Position, row: Session, kept: tuple[int, int], tail: Tail) -> bool:

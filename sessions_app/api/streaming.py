@@ -10,7 +10,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 from sessions_app.holder.spool import OutputGone
-from sessions_app.transport import ABORT_KEY, SCOPE_KEY
+from sessions_app.transport import SCOPE_KEY, Connection
 
 logger = logging.getLogger(__name__)
 
@@ -40,18 +40,17 @@ async def streamed(request: Request, pieces: Iterator[bytes]) -> AsyncIterator[b
 
     Where a piece is gone the connection is cut, so that the client knows that it lacks something.
     """
-    scope = getattr(request, "scope", {})
-    unsent, abort = scope.get(SCOPE_KEY), scope.get(ABORT_KEY)
+    connection: Connection | None = getattr(request, "scope", {}).get(SCOPE_KEY)
     try:
         while batch := await sync_to_async(_batch)(pieces):
             yield batch
-            while unsent is not None and unsent() > UNSENT_BYTES:
+            while connection is not None and connection.unsent() > UNSENT_BYTES:
                 await asyncio.sleep(UNSENT_RETRY_SECONDS)
     except OutputGone as error:
         logger.warning("%s was cut short: %s", request.path, error)
-        if abort is None:
+        if connection is None:
             raise
-        abort()
+        connection.abort()
 
 
 def _batch(pieces: Iterator[bytes]) -> bytes:

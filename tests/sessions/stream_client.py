@@ -12,17 +12,17 @@ class Client:
     """A live stream as a client sees it; keeps what it has received."""
 
     def __init__(self, communicator: WebsocketCommunicator) -> None:
-        self._communicator = communicator
+        self.communicator = communicator
         self.received: list[dict[str, Any]] = []
 
     async def send(self, message: object) -> None:
-        await self._communicator.send_json_to(message)
+        await self.communicator.send_json_to(message)
 
     async def send_text(self, text: str) -> None:
-        await self._communicator.send_to(text_data=text)
+        await self.communicator.send_to(text_data=text)
 
     async def receive(self, timeout: float = 5) -> dict[str, Any]:
-        message: dict[str, Any] = await self._communicator.receive_json_from(timeout)
+        message: dict[str, Any] = await self.communicator.receive_json_from(timeout)
         self.received.append(message)
         return message
 
@@ -38,7 +38,7 @@ class Client:
         await self.until(lambda _: text in self.text())
 
     async def nothing_follows(self) -> bool:
-        return bool(await self._communicator.receive_nothing(0.05))
+        return bool(await self.communicator.receive_nothing(0.05))
 
     def text(self) -> str:
         outputs = [m for m in self.received if m["type"] == "session:output"]
@@ -50,6 +50,6 @@ class Client:
 
     async def close_code(self) -> int:
         while True:
-            message = await self._communicator.receive_output(5)
+            message = await self.communicator.receive_output(5)
             if message["type"] == "websocket.close":
                 return int(message["code"])

@@ -142,7 +142,7 @@ async def test_who_types_and_does_not_wait_for_it_is_recorded_all_the_same(
     # More than a terminal keeps for a program that does not read.
     await client.send(key(session_id, "x" * 60_000))
     await auntil(lambda: manager._typing)
-    await client._communicator.disconnect()
+    await client.communicator.disconnect()
     await manager.end(session_id, grace=0)
     assert (await the_record(Action.SESSION_TYPED_INTO)).details["bytes"] == 60_000
 

@@ -1,25 +1,33 @@
 """The bridge and the fan-out: a messenger that may lose messages, and a log that never does."""
 
 import asyncio
+import time
+from collections.abc import Collection
 from typing import Any
 
+import orjson
 import pytest
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import User
 from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
 from pytest_django.fixtures import Settings
 
 from sessions_app import event_bridge, lifecycle
 from sessions_app.consumers import SessionConsumer
-from sessions_app.events import EventType, LifecycleEvent, OutputEvent, SessionChanged
+from sessions_app.events import EventType, LifecycleEvent, OutputEvent, SessionChanged, iso
 from sessions_app.fanout import EventFrame, FanOut, Tail, get_fan_out
 from sessions_app.launch import LaunchRequest
+from sessions_app.live_frames import TAIL_BYTES, Frame, Piece, json_text
 from sessions_app.session_manager import PersistentSessionManager, get_manager
 from sessions_app.signals import session_event
+from sessions_app.transport import SCOPE_KEY
 from tests.cast import let_in
 from tests.sessions.conftest import end_everything
+from tests.sessions.direct_connection import DirectConnection
 from tests.waiting_for import auntil
 
 
@@ -29,6 +37,9 @@ class Sleeper:
     everything = False
 
     def wake(self, session_id: str) -> None: ...
+    def unknown_of(self, session_ids: Collection[str]) -> Collection[str]:
+        return session_ids
+
     def discover(self, session_id: str) -> None: ...
     def changed(self, session_id: str, *, hidden: bool) -> None: ...
     def forgotten(self, session_id: str) -> None: ...
@@ -38,9 +49,25 @@ class Sleeper:
 
 
 def watched_tail() -> Tail:
-    tail = Tail()
+    tail = Tail("s")
     tail.watchers.add(Sleeper())
     return tail
+
+
+def add(tail: Tail, start: int, data: bytes) -> None:
+    """Tell the tail of output, as the bridge does."""
+    event = OutputEvent(session_id="s", offset=start, data=data, timestamp=timezone.now())
+    piece = Piece(start, event.next_offset, iso(event.timestamp), json_text(event))
+    tail.add_output(piece, start, event.next_offset)
+
+
+def text_after(tail: Tail, offset: int, end: int | None = None) -> str | None:
+    output = tail.output_after(offset, tail.head if end is None else end)
+    if output is None:
+        return None
+    message = orjson.loads(output.frame.text)
+    assert (message["offset"], message["nextOffset"]) == (offset, output.end)
+    return str(message["data"])
 
 
 async def test_the_bridge_pushes_every_announcement_into_the_group(settings: Settings) -> None:
@@ -63,63 +90,169 @@ async def test_the_bridge_pushes_every_announcement_into_the_group(settings: Set
         ("session.changed", "s"),
     ]
     assert (messages[0]["offset"], messages[0]["next"]) == (3, 5)
-    assert '"data":"hi"' in messages[0]["text"]
+    assert messages[0]["data"] == b"hi"
+    assert orjson.loads(messages[1]["event"])["type"] == "session:resumed"
 
 
 def test_a_piece_too_large_for_the_layer_is_left_to_the_log() -> None:
     event = OutputEvent(session_id="s", offset=0, data=b"x" * 200_000, timestamp=timezone.now())
-    assert event_bridge.to_message(event)["text"] is None
+    assert event_bridge.to_message(event)["data"] is None
 
 
-def test_a_tail_hands_out_what_follows_an_offset() -> None:
+def test_a_tail_hands_out_what_follows_an_offset_in_one_frame() -> None:
     tail = watched_tail()
-    tail.add_output(0, 5, "a")
-    tail.add_output(5, 9, "b")
-    piece = tail.piece_at(5)
-    assert piece is not None
-    assert (piece.end, piece.text) == (9, "b")
-    assert tail.piece_at(3) is None
+    add(tail, 0, b"first")
+    add(tail, 5, b"next")
+    assert text_after(tail, 0) == "firstnext"
+    assert text_after(tail, 5) == "next"
+    assert text_after(tail, 3) is None
     assert tail.head == 9
+
+
+def test_viewers_at_one_offset_share_a_frame() -> None:
+    tail = watched_tail()
+    add(tail, 0, b"first")
+    add(tail, 5, b"next")
+    ours, theirs = tail.output_after(0, 9), tail.output_after(0, 9)
+    assert ours is not None
+    assert ours is theirs
+    add(tail, 9, b"more")
+    assert text_after(tail, 0) == "firstnextmore"
+
+
+def test_output_after_an_event_stays_behind_it() -> None:
+    tail = watched_tail()
+    add(tail, 0, b"before")
+    add(tail, 6, b"after")
+    assert text_after(tail, 0, 6) == "before"
+    assert text_after(tail, 0, 3) is None
+
+
+def test_joined_pieces_are_no_larger_than_a_bound() -> None:
+    tail = watched_tail()
+    for number in range(10):
+        add(tail, number * 30_000, b"x" * 30_000)
+    output = tail.output_after(0, tail.head)
+    assert output is not None
+    assert output.end == 60_000
+
+
+@given(st.lists(st.text(max_size=40), min_size=1, max_size=8))
+def test_a_joined_frame_is_the_event_that_one_piece_would_have_been(texts: list[str]) -> None:
+    tail = watched_tail()
+    pieces = [text.encode("utf-8", "replace") for text in texts]
+    for piece in pieces:
+        if piece:
+            add(tail, tail.head, piece)
+    whole = b"".join(pieces)
+    output = tail.output_after(0, len(whole))
+    if not whole:
+        assert output is None
+        return
+    assert output is not None
+    now = timezone.now()
+    event = OutputEvent(session_id="s", offset=0, data=whole, timestamp=now).to_wire()
+    message = orjson.loads(output.frame.text)
+    assert list(message) == list(event)
+    assert {**message, "timestamp": None} == {**event, "timestamp": None}
 
 
 def test_a_gap_makes_a_tail_forget_what_it_had() -> None:
     tail = watched_tail()
-    tail.add_output(0, 5, "a")
-    tail.add_output(8, 9, "c")
-    assert tail.piece_at(0) is None
+    add(tail, 0, b"first")
+    add(tail, 8, b"c")
+    assert text_after(tail, 0) is None
     assert tail.head == 9
+
+
+def test_a_piece_that_is_only_in_the_log_makes_a_tail_forget_what_it_had() -> None:
+    tail = watched_tail()
+    add(tail, 0, b"first")
+    tail.add_output(None, 5, 200_000)
+    assert text_after(tail, 0) is None
+    assert tail.head == 200_000
 
 
 def test_a_piece_that_comes_twice_is_taken_once() -> None:
     tail = watched_tail()
     for _ in range(2):
-        tail.add_output(0, 5, "a")
-    tail.add_output(5, 6, "b")
-    assert tail.piece_at(0) is not None
+        add(tail, 0, b"first")
+    add(tail, 5, b"n")
+    assert text_after(tail, 0) == "firstn"
     assert tail.head == 6
 
 
 def test_a_tail_keeps_no_more_than_its_bound() -> None:
     tail = watched_tail()
     for number in range(100):
-        tail.add_output(number * 50_000, (number + 1) * 50_000, "x" * 50_000)
-    assert sum(tail.piece_at(n * 50_000) is not None for n in range(100)) <= 21
+        add(tail, number * 50_000, b"x" * 50_000)
+    kept = [text_after(tail, n * 50_000, (n + 1) * 50_000) is not None for n in range(100)]
+    assert sum(kept) == TAIL_BYTES // 50_000
     for seq in range(1, 2000):
-        tail.add_event(EventFrame(seq, 0, "e"))
+        tail.add_event(EventFrame(seq, 0, Frame(b"e")))
     assert tail.event_at(1) is None
     assert tail.event_at(1999) is not None
 
 
+def test_a_tail_of_a_session_that_has_fallen_silent_keeps_no_output() -> None:
+    tail = watched_tail()
+    add(tail, 0, b"first")
+    tail.forget_if_silent()
+    assert text_after(tail, 0) == "first"
+    tail.forget_if_silent()
+    assert text_after(tail, 0) is None
+
+
 def test_a_tail_that_nobody_watches_keeps_no_output() -> None:
-    tail = Tail()
-    tail.add_output(0, 5, "a")
-    assert tail.piece_at(0) is None
+    tail = Tail("s")
+    add(tail, 0, b"first")
+    assert text_after(tail, 0) is None
     assert tail.head == 5
 
 
+async def announce(offset: int) -> None:
+    event = OutputEvent(session_id="s", offset=offset, data=b"x", timestamp=timezone.now())
+    await session_event.asend_robust(object, event=event)
+
+
+async def test_a_session_rests_after_a_round_and_then_goes_on(
+    manager: PersistentSessionManager,
+) -> None:
+    woken: list[int] = []
+    sleeper = Sleeper()
+
+    def wake(session_id: str) -> None:
+        woken.append(tail.head)
+        time.sleep(0.02)  # as many viewers would take
+
+    sleeper.wake = wake  # type: ignore[method-assign]
+    tail = get_fan_out().watch("s", sleeper)
+    for offset in range(5):
+        await announce(offset)
+    await auntil(lambda: woken[-1:] == [5])
+    assert woken[0] == 1
+    assert len(woken) == 2
+
+
+async def test_a_viewer_that_cannot_be_woken_does_not_keep_the_others_asleep(
+    manager: PersistentSessionManager,
+) -> None:
+    def fail(session_id: str) -> None:
+        raise ValueError("broken")
+
+    broken, sound, woken = Sleeper(), Sleeper(), asyncio.Event()
+    broken.wake = fail  # type: ignore[method-assign]
+    sound.wake = lambda session_id: woken.set()  # type: ignore[method-assign]
+    for sleeper in (broken, sound, broken):
+        get_fan_out().watch("s", sleeper)
+    await announce(0)
+    await asyncio.wait_for(woken.wait(), 5)
+
+
+@pytest.mark.parametrize("direct", [True, False])
 @pytest.mark.parametrize("loss", [0.2, 1.0])
 async def test_viewers_get_every_byte_and_event_although_the_layer_loses_messages(
-    transactional_db: None, state_folder: object, settings: Settings, loss: float
+    transactional_db: None, state_folder: object, settings: Settings, loss: float, direct: bool
 ) -> None:
     settings.CHANNEL_LAYERS = {
         "default": {
@@ -130,16 +263,18 @@ async def test_viewers_get_every_byte_and_event_although_the_layer_loses_message
     alice = await User.objects.acreate(username="alice", is_superuser=True)
     await lifecycle.start()
     try:
-        await every_byte_and_event_reach(alice)
+        await every_byte_and_event_reach(alice, direct=direct)
     finally:
         await end_everything()
         await lifecycle.stop()
 
 
-async def every_byte_and_event_reach(user: User) -> None:
+async def every_byte_and_event_reach(user: User, *, direct: bool) -> None:
     manager = get_manager()
     communicator = WebsocketCommunicator(SessionConsumer.as_asgi(), "/ws")
     communicator.scope |= await sync_to_async(let_in)(user)
+    if direct:
+        communicator.scope[SCOPE_KEY] = DirectConnection(communicator)
     await communicator.connect()
     script = "for n in 1 2 3 4 5; do seq $((n*1000)) $((n*1000+999)); sleep 0.05; done"
     await manager.create(LaunchRequest(argv=["bash", "-c", script], working_dir="/tmp"))

@@ -12,7 +12,9 @@ from django.contrib.auth.models import User
 from sessions_app.consumers import SessionConsumer
 from sessions_app.launch import LaunchRequest
 from sessions_app.session_manager import PersistentSessionManager
+from sessions_app.transport import SCOPE_KEY
 from tests.cast import let_in
+from tests.sessions.direct_connection import DirectConnection
 from tests.sessions.stream_client import Client
 from tests.waiting_for import auntil
 
@@ -24,13 +26,19 @@ def alice(transactional_db: None) -> User:
     return User.objects.create_superuser("alice")
 
 
-@pytest.fixture
-async def connect(manager: PersistentSessionManager, alice: User) -> AsyncIterator[Connect]:
+@pytest.fixture(params=["ready frames", "plain ASGI"])
+async def connect(
+    request: pytest.FixtureRequest, manager: PersistentSessionManager, alice: User
+) -> AsyncIterator[Connect]:
     communicators: list[WebsocketCommunicator] = []
 
-    async def connect(query: str = "", *, scope: dict[str, Any] | None = None) -> Client:
+    async def connect(query: str = "", *, waiting: int = 0) -> Client:
         communicator = WebsocketCommunicator(SessionConsumer.as_asgi(), f"/ws?{query}")
-        communicator.scope |= let_in(alice) | (scope or {})
+        communicator.scope |= let_in(alice)
+        if request.param == "ready frames":
+            connection = DirectConnection(communicator)
+            connection.waiting = waiting
+            communicator.scope[SCOPE_KEY] = connection
         communicators.append(communicator)
         await communicator.connect()
         return Client(communicator)
@@ -255,15 +263,15 @@ async def test_who_acknowledges_and_is_far_behind_gets_the_screen(
     assert "the end" in (await client.receive())["data"]
 
 
+@pytest.mark.parametrize("connect", ["ready frames"], indirect=True)
 async def test_who_never_acknowledges_waits_for_the_servers_own_buffers(
     manager: PersistentSessionManager, connect: Connect
 ) -> None:
-    unsent = 10**9
-    client = await connect(scope={"harness.unsent_bytes": lambda: unsent})
+    client = await connect(waiting=10**9)
     await start(manager, "seq", "1", "1000")
     await client.until_type("session:started")
     assert await client.nothing_follows()
-    unsent = 0
+    client.communicator.scope[SCOPE_KEY].waiting = 0
     await client.until_type("session:completed")
     assert client.text() == "".join(f"{n}\r\n" for n in range(1, 1001))
 
