@@ -2,20 +2,23 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.conf import settings
-from django.db import Error
+from django.db import Error, connection
 
 from sessions_app import event_log
 from sessions_app.database_threads import DatabaseThreads
 from sessions_app.event_log import Mark
+from sessions_app.output_archive import Due, archive
 
 logger = logging.getLogger(__name__)
 
 EVERY_SECONDS = 0.5
+# Sessions that are archived in one go; who has an event to write waits for one such go.
+AT_ONCE = 8
 # After a restart at most this much output is fed to the screen again.
 SNAPSHOT_EVERY_BYTES = 1024 * 1024
 
@@ -55,49 +58,87 @@ class Archiver:
         """Archive for ever; a database that is locked or full is tried again."""
         while True:
             await asyncio.sleep(EVERY_SECONDS)
-            for session_id, pending in list(self._pending.items()):
-                if pending.marks:
-                    await self._try(session_id)
+            await self.flush_all()
 
     async def flush_all(self) -> None:
-        """Archive what there is, as when the server stops."""
-        for session_id, pending in list(self._pending.items()):
-            if pending.marks:
-                await self._try(session_id)
+        """Archive what there is."""
+        waiting = [key for key, pending in self._pending.items() if pending.marks]
+        for first in range(0, len(waiting), AT_ONCE):
+            async with self._busy:
+                # Some may have been finished while this waited for its turn.
+                several = [key for key in waiting[first : first + AT_ONCE] if key in self._pending]
+                await self._archive(several)
 
     async def finish(self, session_id: str, upto: int, keep_screen: KeepScreen) -> None:
         """Archive all of a session that has ended; returns only when the database has it."""
         self.mark(session_id, datetime.now().astimezone(), upto, keep_screen)
-        while not await self._try(session_id, final=True):
+        while not await self._finish(session_id):
             await asyncio.sleep(EVERY_SECONDS)
-        self._pending.pop(session_id, None)
 
-    async def _try(self, session_id: str, *, final: bool = False) -> bool:
+    async def _finish(self, session_id: str) -> bool:
+        async with self._busy:
+            done = await self._archive([session_id]) and await self._keep_screen(session_id)
+            if done:
+                del self._pending[session_id]
+            return done
+
+    async def _archive(self, session_ids: Sequence[str]) -> bool:
+        """Archive these sessions in one go; False if that could not be done for all of them."""
+        due = [self._due(key) for key in session_ids]
+        outcomes = await self.log.run_in_background(_archive_each, due)
+        for each, archived in zip(due, outcomes, strict=True):
+            if isinstance(archived, int):
+                self._archived(each, archived)
+        failures = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+        self._note_outcome(failures)
+        for session_id in session_ids:
+            pending = self._pending[session_id]
+            if pending.archived - pending.snapshot_at >= SNAPSHOT_EVERY_BYTES:
+                await self._keep_screen(session_id)
+        return not failures
+
+    def _due(self, session_id: str) -> Due:
+        pending = self._pending[session_id]
+        marks = list(pending.marks)
+        upto = marks[-1].offset if marks else pending.archived
+        quota = settings.HARNESS_OUTPUT_QUOTA
+        return Due(session_id, upto, marks, quota, archived=pending.archived)
+
+    def _archived(self, due: Due, archived: int) -> None:
+        pending = self._pending[due.session_id]
+        pending.archived = archived
+        del pending.marks[: len(due.marks)]
+
+    async def _keep_screen(self, session_id: str) -> bool:
+        """Keep the screen as it is now; False if the database does not take it."""
+        pending = self._pending[session_id]
+        offset, cols, rows, data = pending.keep_screen()
         try:
-            await self._archive(session_id, final=final)
-        except (Error, OSError) as error:
-            if self.error is None:
-                logger.warning("output cannot be archived, trying again: %s", error)
-            self.error = f"Output cannot be archived: {error}"
+            await self.log.run_in_background(
+                event_log.save_snapshot, session_id, offset, cols, rows, data
+            )
+        except Error as error:
+            self._note_outcome([error])
             return False
-        self.error = None
+        pending.snapshot_at = offset
         return True
 
-    async def _archive(self, session_id: str, *, final: bool) -> None:
-        store = self.log.run_in_background
-        async with self._busy:
-            pending = self._pending.get(session_id)
-            if pending is None:  # finished while this waited for its turn
-                return
-            marks = list(pending.marks)
-            if marks:
-                upto, quota = marks[-1].offset, settings.HARNESS_OUTPUT_QUOTA
-                archived = await store(event_log.archive_output, session_id, upto, marks)
-                pending.archived = archived
-                del pending.marks[: len(marks)]
-                await store(event_log.drop_beyond_quota, session_id, archived, quota)
-            if final or pending.archived - pending.snapshot_at >= SNAPSHOT_EVERY_BYTES:
-                offset, cols, rows, data = pending.keep_screen()
-                await store(event_log.save_snapshot, session_id, offset, cols, rows, data)
-                pending.snapshot_at = offset
-            await store(event_log.drop_archived_spool, session_id, pending.archived)
+    def _note_outcome(self, failures: Sequence[Exception]) -> None:
+        if failures and self.error is None:
+            logger.warning("output cannot be archived, trying again: %s", failures[0])
+        self.error = f"Output cannot be archived: {failures[0]}" if failures else None
+
+
+def _archive_each(due: Sequence[Due]) -> list[int | Exception]:
+    """Archive them one after the other; each has its outcome, and a database in trouble ends it."""
+    outcomes: list[int | Exception] = []
+    for each in due:
+        try:
+            outcomes.append(archive(each))
+        except OSError as error:  # this session's spool
+            outcomes.append(error)
+        except Error as error:
+            connection.close_if_unusable_or_obsolete()
+            outcomes += [error] * (len(due) - len(outcomes))
+            break
+    return outcomes

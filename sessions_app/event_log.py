@@ -6,8 +6,7 @@ the caller, after the transaction has been committed.
 Output that the database does not have yet is read from the session's spool, if this machine has it.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,7 +25,6 @@ from sessions_app.models import OutputSegment, ScreenSnapshot, Session, SessionE
 
 # One row per 64 KiB: small enough to seek in, large enough that rows cost nothing beside the bytes.
 SEGMENT_SIZE = 64 * 1024
-_BATCH = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -144,7 +142,7 @@ def read_output(session_id: str, offset: int, limit: int) -> bytes:
     for segment in _segments_from(session_id, offset):
         if segment.start > offset or missing <= 0:
             break
-        part = _unpack(segment)[offset - segment.start :][:missing]
+        part = unpack(segment)[offset - segment.start :][:missing]
         parts.append(part)
         offset += len(part)
         missing -= len(part)
@@ -171,50 +169,7 @@ def read_timed_output(session_id: str, offset: int) -> TimedOutput | None:
         Mark(segment.recorded_at + timedelta(milliseconds=after), reached)
         for after, reached in segment.timeline or [[0, segment.end]]
     ]
-    return TimedOutput(begin, _unpack(segment)[begin - segment.start :], marks)
-
-
-def archive_output(session_id: str, upto: int, marks: Sequence[Mark]) -> int:
-    """Copy the spool's output up to offset `upto` into the archive; return how far that went.
-
-    Idempotent: it goes on where the database ends, and tops up the last segment while that is
-    not full, so a quiet program does not leave a row per second.
-    """
-    _, archived = _archived_range(session_id)
-    spool = SpoolReader(session_folder(session_id))
-    while archived < upto:
-        try:
-            data = spool.read(archived, min(_BATCH, upto - archived))
-        except FileNotFoundError:  # somebody removed the folder: there is nothing more
-            break
-        except OutputGone as gone:
-            # More came than the quota holds before it could be archived: a log has no holes, so
-            # what is older goes as well.
-            OutputSegment.objects.filter(session_id=session_id).delete()
-            archived = gone.base
-            continue
-        if not data:
-            break
-        with transaction.atomic():
-            _store(session_id, archived, data, marks)
-            archived += len(data)
-            Session.objects.filter(pk=session_id).update(
-                output_bytes=archived, last_activity_at=timezone.now()
-            )
-    return archived
-
-
-def drop_beyond_quota(session_id: str, archived: int, quota: int) -> None:
-    """Forget the archive's oldest segments, so that about `quota` bytes are left."""
-    if archived > quota:
-        segments = OutputSegment.objects.filter(session_id=session_id, end__lte=archived - quota)
-        segments.delete()
-
-
-def drop_archived_spool(session_id: str, archived: int) -> None:
-    """Remove the spool's older files, which the archive has whole."""
-    with suppress(FileNotFoundError):
-        SpoolReader(session_folder(session_id)).discard_before(archived)
+    return TimedOutput(begin, unpack(segment)[begin - segment.start :], marks)
 
 
 def save_snapshot(session_id: str, offset: int, cols: int, rows: int, data: bytes) -> None:
@@ -250,7 +205,8 @@ def _segments_from(session_id: str, offset: int) -> Iterator[OutputSegment]:
     return rows.filter(end__gt=offset).order_by("start").iterator(chunk_size=16)
 
 
-def _unpack(segment: OutputSegment) -> bytes:
+def unpack(segment: OutputSegment) -> bytes:
+    """Return a segment's raw output."""
     return zstandard.decompress(bytes(segment.data), max_output_size=SEGMENT_SIZE)
 
 
@@ -259,41 +215,3 @@ def _read_spool(session_id: str, offset: int, limit: int) -> bytes:
         return SpoolReader(session_folder(session_id)).read(offset, limit)
     except (OutputGone, FileNotFoundError):
         return b""
-
-
-def _store(session_id: str, start: int, data: bytes, marks: Iterable[Mark]) -> None:
-    """Write the bytes as segments; the first one tops up the last row if that has room."""
-    recorded_at = None
-    timeline: list[list[int]] = []
-    last = OutputSegment.objects.filter(session_id=session_id).order_by("-start").first()
-    if last is not None and last.end == start and last.end - last.start < SEGMENT_SIZE:
-        start, data = last.start, _unpack(last) + data
-        recorded_at, timeline = last.recorded_at, last.timeline
-    for cut in range(0, len(data), SEGMENT_SIZE):
-        piece = data[cut : cut + SEGMENT_SIZE]
-        begin, end = start + cut, start + cut + len(piece)
-        within = [mark for mark in marks if begin < mark.offset <= end]
-        recorded_at = recorded_at or (within[0].moment if within else timezone.now())
-        OutputSegment.objects.update_or_create(
-            session_id=session_id,
-            start=begin,
-            defaults={
-                "end": end,
-                "data": zstandard.compress(piece),
-                "recorded_at": recorded_at,
-                "timeline": timeline + _timeline(recorded_at, within, timeline),
-            },
-        )
-        recorded_at, timeline = None, []
-
-
-def _timeline(
-    recorded_at: datetime, marks: Sequence[Mark], known: Sequence[Sequence[int]]
-) -> list[list[int]]:
-    """Return the marks as milliseconds after `recorded_at`, without those known already."""
-    seen = known[-1][1] if known else -1
-    return [
-        [int((mark.moment - recorded_at).total_seconds() * 1000), mark.offset]
-        for mark in marks
-        if mark.offset > seen
-    ]

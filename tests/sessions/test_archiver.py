@@ -19,9 +19,10 @@ class SlowLog(DatabaseThreads):
 
     async def run_in_background(self, *call: Any, **named: Any) -> Any:
         """Wait to be let."""
-        self.asked_about.append(call[1])
+        due = call[1] if isinstance(call[1], list) else []
+        self.asked_about += [each.session_id for each in due]
         await self.may_go_on.wait()
-        return 0
+        return [each.upto for each in due]
 
 
 def screen() -> tuple[int, int, int, bytes]:

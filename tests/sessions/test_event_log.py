@@ -8,7 +8,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sessions_app import event_log
+from sessions_app import event_log, output_archive
 from sessions_app.event_log import SEGMENT_SIZE, Mark
 from sessions_app.events import EventType, Status
 from sessions_app.exceptions import InvalidTransition
@@ -96,7 +96,7 @@ def test_output_reads_the_same_however_much_of_it_is_archived(
             if number < archived:
                 upto = spool.size
                 marks = [Mark(timezone.now(), upto)]
-                assert event_log.archive_output(str(session.pk), upto, marks) == upto
+                assert output_archive.archive_output(str(session.pk), upto, marks) == upto
         offset = min(offset, len(whole))
         assert event_log.read_output(str(session.pk), offset, limit) == whole[offset:][:limit]
         assert event_log.output_range(str(session.pk)) == (0, len(whole))
@@ -106,7 +106,7 @@ def test_archiving_again_changes_nothing(state_folder: Path) -> None:
     session = make_session()
     spool_of(session).append(b"hello")
     for _ in range(3):
-        assert event_log.archive_output(str(session.pk), 5, []) == 5
+        assert output_archive.archive_output(str(session.pk), 5, []) == 5
     segment = OutputSegment.objects.get()
     assert (segment.start, segment.end) == (0, 5)
 
@@ -116,7 +116,9 @@ def test_a_quiet_program_does_not_leave_a_row_per_second(state_folder: Path) -> 
     spool = spool_of(session)
     for second in range(100):
         spool.append(b"tick\r\n")
-        event_log.archive_output(str(session.pk), spool.size, [Mark(timezone.now(), spool.size)])
+        output_archive.archive_output(
+            str(session.pk), spool.size, [Mark(timezone.now(), spool.size)]
+        )
         assert OutputSegment.objects.count() == 1, second
     segment = OutputSegment.objects.get()
     assert [offset for _, offset in segment.timeline] == [6 * n for n in range(1, 101)]
@@ -135,7 +137,7 @@ def test_forgetting_a_session_takes_its_whole_log_along(state_folder: Path) -> N
     session = make_session()
     append(session, EventType.STARTED)
     spool_of(session).append(b"hello")
-    event_log.archive_output(str(session.pk), 5, [])
+    output_archive.archive_output(str(session.pk), 5, [])
     session.delete()
     assert not SessionEvent.objects.exists()
     assert not OutputSegment.objects.exists()

@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from harness_site import env
-from sessions_app import event_log, lifecycle
+from sessions_app import event_log, lifecycle, output_archive
 from sessions_app.events import Status
 from sessions_app.holder.spool import SpoolWriter
 from sessions_app.launch import LaunchRequest
@@ -64,11 +64,11 @@ def test_what_went_before_it_could_be_archived_leaves_no_hole_in_the_log(
     folder.mkdir(parents=True)
     spool = SpoolWriter(str(folder), segment_size=100, quota=300)
     spool.append(b"a" * 150)
-    event_log.archive_output(str(session.pk), 150, [])
+    output_archive.archive_output(str(session.pk), 150, [])
     for _ in range(10):
         spool.append(b"b" * 100)
     base = 150 + 1000 - 350
-    assert event_log.archive_output(str(session.pk), spool.size, []) == spool.size
+    assert output_archive.archive_output(str(session.pk), spool.size, []) == spool.size
     first = OutputSegment.objects.order_by("start").first()
     assert first is not None
     assert first.start == base
