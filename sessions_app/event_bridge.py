@@ -5,32 +5,41 @@ lose messages, so each also says what came before it (`offset`, `seq`), and gaps
 log.
 """
 
+import asyncio
+import logging
+from collections import deque
+from contextvars import Context
 from typing import Any
 
 import orjson
 from channels.layers import get_channel_layer
-from django.dispatch import receiver
 
 from sessions_app.events import LAST, Announcement, LifecycleEvent, OutputEvent, iso
 from sessions_app.live_frames import json_text
 from sessions_app.signals import session_event
 
+logger = logging.getLogger(__name__)
+
 GROUP = "sessions"
 # Larger pieces are not carried by the layer; the receivers read them from the log.
 INLINE_BYTES = 128 * 1024
+# Announcements that wait for the layer; and of them those whose text is carried.
+MOST_WAITING = 4096
+MOST_INLINE = 64
+STOP_SECONDS = 0.5
 
 
-def to_message(event: Announcement) -> dict[str, Any]:
-    """Return the channel-layer message of an announcement."""
+def to_message(event: Announcement, *, inline: bool = True) -> dict[str, Any]:
+    """Return the channel-layer message of an announcement, with the text of output if `inline`."""
     if isinstance(event, OutputEvent):
-        data = json_text(event)
+        data = json_text(event) if inline and len(event.data) <= INLINE_BYTES else None
         return {
             "type": "session.output",
             "session": event.session_id,
             "offset": event.offset,
             "next": event.next_offset,
             "timestamp": iso(event.timestamp),
-            "data": data if len(data) <= INLINE_BYTES else None,
+            "data": data,
         }
     if isinstance(event, LifecycleEvent):
         return {
@@ -51,7 +60,48 @@ def to_message(event: Announcement) -> dict[str, Any]:
     }
 
 
-@receiver(session_event)
-async def push_to_group(sender: type, event: Announcement, **kwargs: Any) -> None:
-    """Forward one announcement into the group."""
-    await get_channel_layer().group_send(GROUP, to_message(event))
+class EventBridge:
+    """Carries what the manager tells into the group, in the order in which it was told.
+
+    Who tells never waits for the layer. Where the layer does not keep up, output is told without
+    its text, and then the oldest messages are lost, all of which the log heals. Belongs to one
+    event loop.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[Announcement] = deque(maxlen=MOST_WAITING)
+        self._news = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to listen and to forward."""
+        # A fresh context: one inherited from a request would die with that request.
+        self._task = asyncio.create_task(self._forward(), name="event-bridge", context=Context())
+        session_event.connect(self._told)
+
+    async def stop(self) -> None:
+        """Forward what was told, for a moment at most, and then nothing any more."""
+        session_event.disconnect(self._told)
+        if self._task is not None:
+            deadline = asyncio.get_running_loop().time() + STOP_SECONDS
+            while self._waiting and asyncio.get_running_loop().time() < deadline:
+                await asyncio.sleep(0.01)
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def _told(self, event: Announcement, **kwargs: Any) -> None:
+        self._waiting.append(event)
+        self._news.set()
+
+    async def _forward(self) -> None:
+        layer = get_channel_layer()
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            while self._waiting:
+                inline = len(self._waiting) <= MOST_INLINE
+                message = to_message(self._waiting.popleft(), inline=inline)
+                try:
+                    await layer.group_send(GROUP, message)
+                except Exception as error:
+                    logger.warning("an event could not be forwarded: %s", error)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 # A database that is locked or down is asked again this often for facts that nobody waits for.
 RETRY_SECONDS = 0.5
 
-Announce = Callable[[Announcement], Coroutine[Any, Any, None]]
+Announce = Callable[[Announcement], None]
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class EventTeller:
             fields=fact.fields,
             changes=fact.changes,
         )
-        await self._announce(event)
+        self._announce(event)
         return event
 
     def note(self, facts: Iterable[Fact]) -> None:

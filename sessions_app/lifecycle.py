@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from django.conf import settings
 
 from sessions_app import audit
+from sessions_app.event_bridge import EventBridge
 from sessions_app.events import CloseCode
 from sessions_app.exceptions import ManagerUnavailable, StateFolderInUse
 from sessions_app.fanout import FanOut, set_fan_out
@@ -45,6 +46,7 @@ class Server:
 
     def __init__(self, holders: Holders | None = None) -> None:
         self.manager = PersistentSessionManager(holders)
+        self.bridge = EventBridge()
         self.fan_out = FanOut()
         self.journal = audit.Journal()
         self.started = asyncio.Event()
@@ -52,11 +54,13 @@ class Server:
     async def start(self) -> None:
         """Start listening before there is anything to hear; raises StateFolderInUse."""
         await self.fan_out.start()
+        self.bridge.start()
         self._begin_recording()
         try:
             await self.manager.start()
         except BaseException:
             await self._end_recording()
+            await self.bridge.stop()
             await self.fan_out.stop()
             raise
         audit.note(audit.Action.SERVER_STARTED, audit.SERVER, version=settings.VERSION)
@@ -79,6 +83,7 @@ class Server:
         closing = (consumer.close(CloseCode.SERVER_STOPPING) for consumer in closed)
         await asyncio.gather(*closing, return_exceptions=True)
         await self.manager.stop()
+        await self.bridge.stop()
         await _until_sent(closed)
         await self.fan_out.stop()
 

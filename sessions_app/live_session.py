@@ -34,7 +34,7 @@ from sessions_app.exceptions import (
     InvalidTransition,
     SessionNotRunning,
 )
-from sessions_app.holder.spool import OutputGone, SpoolReader
+from sessions_app.holder.spool import OutputGone
 from sessions_app.holder_client import (
     ExitRecord,
     HolderGone,
@@ -45,6 +45,7 @@ from sessions_app.holder_client import (
 )
 from sessions_app.holders import Holder, Holders
 from sessions_app.screen import Screen, Signal
+from sessions_app.spool_follower import SpoolFollower
 from sessions_app.waiting.reports import Report, Wait
 from sessions_app.waiting.tracker import WaitingTracker
 
@@ -97,7 +98,7 @@ class LiveSession:
         self._holder: Holder | None = None
         self._archiver = archiver
         self._announce = announce
-        self._spool = SpoolReader(event_log.session_folder(session_id))
+        self._spool = SpoolFollower(event_log.session_folder(session_id))
         self._size = head
         self._news = asyncio.Event()
         self._gone = False
@@ -124,8 +125,7 @@ class LiveSession:
         """Note why output stands still (the disk is full), or that it goes on."""
         if stalled != self.stalled:
             self.stalled = stalled
-            changed = SessionChanged(session_id=self.session_id)
-            self._run_errand(self._announce(changed), "tell-stall")
+            self._announce(SessionChanged(session_id=self.session_id))
 
     def exited(self, record: ExitRecord) -> None:
         """Note that the program has ended and how much it wrote."""
@@ -242,6 +242,7 @@ class LiveSession:
         """Let go of the holder, which goes on without us."""
         for task in (*self._errands, *filter(None, [self._settling])):
             task.cancel()
+        self._spool.close()
         if self._holder is not None:
             await self._holder.close()
 
@@ -332,12 +333,12 @@ class LiveSession:
             if not (self.exit or self._gone or len(data) == limit):
                 return False
             complete = len(data)
-        await self._took_in(data[:complete])
+        self._took_in(data[:complete])
         # A shorter piece was the last: what comes meanwhile is merged into the next one.
         # Of a character that is cut off the rest may never come, which the next look finds out.
         return len(data) == limit or complete < len(data)
 
-    async def _took_in(self, data: bytes) -> None:
+    def _took_in(self, data: bytes) -> None:
         now = timezone.now()
         event = OutputEvent(session_id=self.session_id, offset=self.head, data=data, timestamp=now)
         fed = self.screen.feed(data)
@@ -345,7 +346,7 @@ class LiveSession:
         self._archiver.mark(self.session_id, now, self.head, self.keep_screen)
         if fed.replies and self.head > self._answered:
             self._reply(fed.replies, self.head)
-        await self._announce(event)
+        self._announce(event)
         if fed.signals:
             self._judge_signals(fed.signals)
         if self._settling is None or self._settling.done():

@@ -199,7 +199,7 @@ class PersistentSessionManager:
         """Tell of a session that was just accepted, and start it if it has a slot."""
         session_id = str(session.pk)
         try:
-            await self._runs.announce(SessionChanged(session_id=session_id))
+            self._runs.announce(SessionChanged(session_id=session_id))
             if session.slot is not None:
                 await self._runs.launch(session)
         finally:
@@ -284,12 +284,12 @@ class PersistentSessionManager:
         """Change `name` (the empty one takes the name away) or `team`."""
         await self._runs.log.run(session_rows.change, session_id, **changes)
         hidden = changes.get("team") is False
-        await self._runs.announce(SessionChanged(session_id=session_id, hidden=hidden))
+        self._runs.announce(SessionChanged(session_id=session_id, hidden=hidden))
 
     async def forget(self, session_id: str) -> Session:
         """Delete an ended session and its log; raises SessionStillActive. Returns what it was."""
         session = await self._runs.log.run(session_rows.forget, session_id)
-        await self._runs.announce(
+        self._runs.announce(
             SessionChanged(
                 session_id=session_id,
                 forgotten=True,

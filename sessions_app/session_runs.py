@@ -163,7 +163,7 @@ class SessionRuns:
         try:
             if not session.is_alive:
                 event = await self._retry(session_rows.mark_started, session, pid)
-                await self.announce(event)
+                self.announce(event)
         except BaseException:
             await self._let_go(live)
             raise
@@ -216,7 +216,7 @@ class SessionRuns:
             )
         except InvalidTransition:
             return  # its end is in the log already
-        await self.announce(event)
+        self.announce(event)
 
     async def _retry(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Do what must be written, however long the database is locked or down."""
@@ -230,8 +230,8 @@ class SessionRuns:
     def _drop_folder(self, session_id: str) -> None:
         shutil.rmtree(event_log.session_folder(session_id), ignore_errors=True)
 
-    async def announce(self, event: Announcement) -> None:
+    def announce(self, event: Announcement) -> None:
         """Tell the world what is in the log by now."""
-        for receiver, outcome in await session_event.asend_robust(self._sender, event=event):
+        for receiver, outcome in session_event.send_robust(self._sender, event=event):
             if isinstance(outcome, Exception):
                 logger.error("%s failed on an event", receiver, exc_info=outcome)

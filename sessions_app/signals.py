@@ -2,5 +2,6 @@
 
 from django.dispatch import Signal
 
-# Sent with `event`: an Announcement of sessions_app.events.
+# Sent with `event`: an Announcement of sessions_app.events. Receivers are called in the server's
+# event loop for every piece of output, so they note it and return.
 session_event = Signal()

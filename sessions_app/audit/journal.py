@@ -112,7 +112,7 @@ class Journal:
             logger.error("%d audit records could not be written", len(self._waiting))
         await asyncio.to_thread(self._database.close)
 
-    async def _session_changed(self, event: Announcement, **kwargs: Any) -> None:
+    def _session_changed(self, event: Announcement, **kwargs: Any) -> None:
         """Record what was typed into a session when it ends."""
         if isinstance(event, LifecycleEvent) and event.type in LAST:
             with self._lock:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
 from typing import Any
 
 import orjson
@@ -18,6 +18,7 @@ from pytest_django.fixtures import Settings
 
 from sessions_app import event_bridge, lifecycle
 from sessions_app.consumers import SessionConsumer
+from sessions_app.event_bridge import EventBridge
 from sessions_app.events import EventType, LifecycleEvent, OutputEvent, SessionChanged, iso
 from sessions_app.fanout import EventFrame, FanOut, Tail, get_fan_out
 from sessions_app.launch import LaunchRequest
@@ -70,7 +71,15 @@ def text_after(tail: Tail, offset: int, end: int | None = None) -> str | None:
     return str(message["data"])
 
 
-async def test_the_bridge_pushes_every_announcement_into_the_group(settings: Settings) -> None:
+@pytest.fixture
+async def bridge() -> AsyncIterator[EventBridge]:
+    bridge = EventBridge()
+    bridge.start()
+    yield bridge
+    await bridge.stop()
+
+
+async def test_the_bridge_pushes_every_announcement_into_the_group(bridge: EventBridge) -> None:
     layer = get_channel_layer()
     channel = await layer.new_channel()
     await layer.group_add(event_bridge.GROUP, channel)
@@ -82,7 +91,7 @@ async def test_the_bridge_pushes_every_announcement_into_the_group(settings: Set
         ),
         SessionChanged(session_id="s", forgotten=True),
     ):
-        await session_event.asend_robust(object, event=event)
+        session_event.send_robust(object, event=event)
     messages = [await layer.receive(channel) for _ in range(3)]
     assert [(m["type"], m["session"]) for m in messages] == [
         ("session.output", "s"),
@@ -92,6 +101,24 @@ async def test_the_bridge_pushes_every_announcement_into_the_group(settings: Set
     assert (messages[0]["offset"], messages[0]["next"]) == (3, 5)
     assert messages[0]["data"] == b"hi"
     assert orjson.loads(messages[1]["event"])["type"] == "session:resumed"
+
+
+async def test_who_tells_never_waits_for_a_layer_that_does_not_answer(settings: Settings) -> None:
+    settings.CHANNEL_LAYERS = {
+        "default": {"BACKEND": "tests.sessions.stuck_layer.StuckChannelLayer", "CONFIG": {}}
+    }
+    layer = get_channel_layer()
+    channel = await layer.new_channel()
+    await layer.group_add(event_bridge.GROUP, channel)
+    bridge = EventBridge()
+    bridge.start()
+    for offset in range(5000):
+        announce(offset)
+    layer.answers.set()
+    messages = [await layer.receive(channel) for _ in range(100)]
+    assert [m["offset"] for m in messages] == list(range(904, 1004))
+    assert {m["data"] for m in messages} == {None}
+    await bridge.stop()
 
 
 def test_a_piece_too_large_for_the_layer_is_left_to_the_log() -> None:
@@ -210,9 +237,9 @@ def test_a_tail_that_nobody_watches_keeps_no_output() -> None:
     assert tail.head == 5
 
 
-async def announce(offset: int) -> None:
+def announce(offset: int) -> None:
     event = OutputEvent(session_id="s", offset=offset, data=b"x", timestamp=timezone.now())
-    await session_event.asend_robust(object, event=event)
+    session_event.send_robust(object, event=event)
 
 
 async def test_a_session_rests_after_a_round_and_then_goes_on(
@@ -228,7 +255,7 @@ async def test_a_session_rests_after_a_round_and_then_goes_on(
     sleeper.wake = wake  # type: ignore[method-assign]
     tail = get_fan_out().watch("s", sleeper)
     for offset in range(5):
-        await announce(offset)
+        announce(offset)
     await auntil(lambda: woken[-1:] == [5])
     assert woken[0] == 1
     assert len(woken) == 2
@@ -245,7 +272,7 @@ async def test_a_viewer_that_cannot_be_woken_does_not_keep_the_others_asleep(
     sound.wake = lambda session_id: woken.set()  # type: ignore[method-assign]
     for sleeper in (broken, sound, broken):
         get_fan_out().watch("s", sleeper)
-    await announce(0)
+    announce(0)
     await asyncio.wait_for(woken.wait(), 5)
 
 
@@ -316,7 +343,7 @@ async def test_a_message_that_makes_no_sense_does_not_stop_the_fan_out(
     sleeper.wake = lambda session_id: woken.set()  # type: ignore[method-assign]
     fan_out: FanOut = get_fan_out()
     fan_out.watch("s", sleeper)
-    await session_event.asend_robust(
+    session_event.send_robust(
         object,
         event=OutputEvent(session_id="s", offset=0, data=b"x", timestamp=timezone.now()),
     )

@@ -67,7 +67,7 @@ class Told:
         self.events: list[object] = []
         session_event.connect(self.note)
 
-    async def note(self, event: object, **kwargs: object) -> None:
+    def note(self, event: object, **kwargs: object) -> None:
         self.events.append(event)
 
     def output(self) -> bytes:
