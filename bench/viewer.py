@@ -12,9 +12,9 @@ from bench.judges import Judge
 from bench.plan import Plan
 from bench.wire import Control, Message, Output, Told
 
-# As the pages acknowledge: every so many bytes, or when it goes quiet.
+# As the pages acknowledge: every so many bytes, or after so long.
 ACKNOWLEDGE_BYTES = 32 * 1024
-ACKNOWLEDGE_NS = 100_000_000
+ACKNOWLEDGE_NS = 1_000_000_000
 # A server may tell that a program has ended before the last of its output.
 AFTER_END_NS = 1_000_000_000
 

@@ -82,6 +82,8 @@ class PersistentSessionManager:
         self.loop = asyncio.get_running_loop()
         self._lock = lock_state_folder(settings.HARNESS_STATE_DIR)
         event_log.sessions_folder().mkdir(mode=0o700, exist_ok=True)
+        # The first screen takes 80 ms, in which the library reads its own declarations.
+        await asyncio.to_thread(Screen, MAX_SIZE, MIN_SIZE)
         self.recovery = await recovery.recover(self._runs, self._runs.log)
         self._undecided = bool(self.recovery.undecided)
         self._runs.begin()

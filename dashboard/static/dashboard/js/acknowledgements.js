@@ -1,7 +1,9 @@
-// Tells the server how far the output has been drawn: at most every 32 KiB, or when it goes quiet.
+// Tells the server how far the output has been drawn: every 32 KiB, or after a second.
+// Less than a quarter of the server's window is unacknowledged by that, so nothing waits for it,
+// and a wall of terminals that print a few lines a second does not keep the server busy.
 
 const EVERY_BYTES = 32 * 1024;
-const IDLE_MS = 100;
+const AFTER_MS = 1000;
 
 export class Acknowledgements {
   #positions = new Map();
@@ -19,7 +21,7 @@ export class Acknowledgements {
     this.#positions.set(sessionId, at);
     at.drawn = Math.max(at.drawn, offset);
     if (at.drawn - at.sent >= EVERY_BYTES) this.#tell(sessionId, at);
-    else at.timer ??= this.#timers.setTimeout(() => this.#tell(sessionId, at), IDLE_MS);
+    else at.timer ??= this.#timers.setTimeout(() => this.#tell(sessionId, at), AFTER_MS);
   }
 
   // Offsets of another log may be smaller than those of the one before.
