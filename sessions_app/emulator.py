@@ -110,6 +110,15 @@ class Emulator:
         page = _PAGE_BYTES // (_BYTES_PER_CELL * (cols + 1))
         self._set("SCROLLBACK_MAX_LINES", "size_t*", self._scrollback_lines + page)
 
+    def release(self) -> None:
+        """Report nothing any more, so that the memory is free once nobody refers to this.
+
+        The library's callbacks refer to the terminal and it to them; the most part of a megabyte
+        would wait for the garbage collector, which sees a handful of small objects.
+        """
+        self._terminal.on_reply(None)
+        self._terminal.on_unknown_sequence(None)
+
     def write(self, data: bytes) -> None:
         if data:
             self._terminal.feed(data)
@@ -203,6 +212,7 @@ class Emulator:
         other = Emulator(cols, rows, self._scrollback_lines, _ignore, _ignore)
         other.write(content)
         drawn = other._terminal._format_sel(other._rows_selected(0, other.scrollback_rows + rows))
+        other.release()
         return bool(drawn.rstrip() == self._terminal._format_sel(everything).rstrip())
 
     def state(self) -> State:

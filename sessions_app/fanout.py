@@ -12,7 +12,7 @@ processor, while a few are served as soon as there is something.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NamedTuple, Protocol
@@ -32,6 +32,9 @@ from sessions_app.models import Session
 logger = logging.getLogger(__name__)
 
 TAIL_EVENTS = 256
+# What is kept of one session, and of all that are watched.
+TAIL_BYTES = 1024 * 1024
+ALL_TAILS_BYTES = 4 * 1024 * 1024
 # How long a session rests after a round, in rounds; never longer than REST_MOST_SECONDS.
 REST_ROUNDS = 2.0
 REST_MOST_SECONDS = 0.1
@@ -76,16 +79,19 @@ class Watcher(Protocol):
 
 
 class Tail:
-    """The newest output and events of one session, and how far its log reaches."""
+    """The newest output and events of one session, and how far its log reaches.
 
-    def __init__(self, session_id: str) -> None:
+    `room` tells how many bytes of output may be kept.
+    """
+
+    def __init__(self, session_id: str, room: Callable[[], int] = lambda: TAIL_BYTES) -> None:
         self.session_id = session_id
         self.head = 0
         self.last_seq = 0
         self.watchers: set[Watcher] = set()
         self.rests_until = 0.0
         self.round_due = False
-        self._recent = RecentOutput(session_id)
+        self._recent = RecentOutput(session_id, room)
         self._events: deque[EventFrame] = deque(maxlen=TAIL_EVENTS)
         self._head_before = 0
 
@@ -169,9 +175,12 @@ class FanOut:
         """Return the session's tail, which from now on wakes this watcher."""
         tail = self._tails.get(session_id)
         if tail is None:
-            tail = self._tails[session_id] = Tail(session_id)
+            tail = self._tails[session_id] = Tail(session_id, self._room)
         tail.watchers.add(watcher)
         return tail
+
+    def _room(self) -> int:
+        return min(TAIL_BYTES, ALL_TAILS_BYTES // len(self._tails))
 
     def watched(self) -> list[str]:
         """Return the ids of the sessions that anybody watches."""

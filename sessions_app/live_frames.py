@@ -2,6 +2,7 @@
 
 import struct
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import orjson
@@ -13,7 +14,6 @@ _TEXT_FRAME = 0x81
 _SHORT, _LONG = 125, 0xFFFF
 _LENGTH_IN_2_BYTES, _LENGTH_IN_8_BYTES = 126, 127
 
-TAIL_BYTES = 1024 * 1024
 # Pieces that a viewer has missed are joined up to this many bytes of output.
 JOINED_BYTES = 64 * 1024
 # Viewers that are level begin at one offset, those behind at a few others.
@@ -88,10 +88,14 @@ def _output_frame(session_id: str, pieces: list[Piece]) -> Frame:
 
 
 class RecentOutput:
-    """The newest consecutive pieces of one session, at most TAIL_BYTES, and frames made of them."""
+    """The newest consecutive pieces of one session, and frames made of them.
 
-    def __init__(self, session_id: str) -> None:
+    `room` tells how many bytes of text may be kept; the newest piece is kept however large it is.
+    """
+
+    def __init__(self, session_id: str, room: Callable[[], int]) -> None:
         self._session_id = session_id
+        self._room = room
         self._pieces: deque[Piece] = deque()
         self._size = 0
         self._joined: dict[tuple[int, int], Output] = {}
@@ -101,7 +105,8 @@ class RecentOutput:
         self._joined.clear()
         self._pieces.append(piece)
         self._size += len(piece.data)
-        while self._size > TAIL_BYTES:
+        room = self._room()
+        while self._size > room and len(self._pieces) > 1:
             self._size -= len(self._pieces.popleft().data)
 
     def clear(self) -> None:

@@ -243,6 +243,7 @@ class LiveSession:
         for task in (*self._errands, *filter(None, [self._settling])):
             task.cancel()
         self._spool.close()
+        self.screen.release()
         if self._holder is not None:
             await self._holder.close()
 

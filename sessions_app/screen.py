@@ -159,6 +159,10 @@ class Screen:
         """Whether the program asked for pasted text to be marked as such (mode 2004)."""
         return self._emulator.private_mode(2004)
 
+    def release(self) -> None:
+        """Answer and signal nothing any more: what is not fed needs not stay in memory for long."""
+        self._emulator.release()
+
     def snapshot(self) -> bytes:
         """Output that recreates this state in a fresh terminal of the same size.
 
@@ -184,6 +188,7 @@ class Screen:
         primary = Screen(*self._hidden.size)
         primary.feed(self._hidden.drawn)
         primary.resize(*size)
+        primary.release()
         return _Hidden(size, primary._drawn_with_cursor())
 
     def _drawn_with_cursor(self) -> bytes:

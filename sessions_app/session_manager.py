@@ -276,11 +276,11 @@ class PersistentSessionManager:
             return screen_state(live.screen, live.head)
         session = await self._runs.log.run(session_rows.get, session_id)
         kept = await self._runs.log.run(event_log.load_snapshot, session_id)
-        if kept is None:
-            return screen_state(Screen(session.cols, session.rows), 0)
-        screen = Screen(kept.cols, kept.rows)
-        screen.feed(bytes(kept.data))
-        return screen_state(screen, kept.offset)
+        size = (kept.cols, kept.rows) if kept else (session.cols, session.rows)
+        screen = Screen(*size)
+        screen.feed(bytes(kept.data) if kept else b"")
+        screen.release()
+        return screen_state(screen, kept.offset if kept else 0)
 
     async def change(self, session_id: str, **changes: Any) -> None:
         """Change `name` (the empty one takes the name away) or `team`."""

@@ -20,9 +20,9 @@ from sessions_app import event_bridge, lifecycle
 from sessions_app.consumers import SessionConsumer
 from sessions_app.event_bridge import EventBridge
 from sessions_app.events import EventType, LifecycleEvent, OutputEvent, SessionChanged, iso
-from sessions_app.fanout import EventFrame, FanOut, Tail, get_fan_out
+from sessions_app.fanout import ALL_TAILS_BYTES, TAIL_BYTES, EventFrame, FanOut, Tail, get_fan_out
 from sessions_app.launch import LaunchRequest
-from sessions_app.live_frames import TAIL_BYTES, Frame, Piece, json_text
+from sessions_app.live_frames import Frame, Piece, json_text
 from sessions_app.session_manager import PersistentSessionManager, get_manager
 from sessions_app.signals import session_event
 from sessions_app.transport import SCOPE_KEY
@@ -219,6 +219,21 @@ def test_a_tail_keeps_no_more_than_its_bound() -> None:
         tail.add_event(EventFrame(seq, 0, Frame(b"e")))
     assert tail.event_at(1) is None
     assert tail.event_at(1999) is not None
+
+
+def test_all_tails_together_keep_no_more_than_their_bound() -> None:
+    fan_out = FanOut()
+    tails = [fan_out.watch(f"{number}", Sleeper()) for number in range(16)]
+    for tail in tails:
+        for number in range(10):
+            add(tail, number * 50_000, b"x" * 50_000)
+    kept = sum(
+        text_after(tail, n * 50_000, (n + 1) * 50_000) is not None
+        for n in range(10)
+        for tail in tails
+    )
+    assert kept == 16 * (ALL_TAILS_BYTES // 16 // 50_000)
+    fan_out.log.close()
 
 
 def test_a_tail_of_a_session_that_has_fallen_silent_keeps_no_output() -> None:
