@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from bench import machine
+from bench.cpu_meter import CpuMeter
 from bench.figures import Measured
 from bench.load import Load
 from bench.machine import wait_for
@@ -58,16 +58,17 @@ class Usage:
     server: Server
 
     def __post_init__(self) -> None:
-        self._begun = time.monotonic()
         self._cpu = self.server.cpu_seconds()
-        self._holders = machine.cpu_seconds(self.server.holder_pids())
+        self._holders = CpuMeter(self.server.holder_pids())
 
     def add_to(self, measured: Measured) -> None:
-        """Add CPU time and the memory's peak to the figures."""
+        """Add CPU time and the memory's peak to the figures.
+
+        Of the holders those count that were there when this was made.
+        """
         measured.add_cost("server CPU", self.server.cpu_seconds() - self._cpu, "s")
-        holders = self.server.holder_pids()
-        if holders:
-            measured.add_cost("holders' CPU", machine.cpu_seconds(holders) - self._holders, "s")
+        if self._holders.pids:
+            measured.add_cost("holders' CPU", self._holders.stop(), "s")
         measured.add_cost("server memory, peak", machine.peak_megabytes(self.server.pid), "MB")
 
 
