@@ -72,7 +72,11 @@ class Bulk(Scenario):
 
     def _add_rates(self, seen: Watched, limit: float, measured: Measured) -> None:
         report = seen.report
-        rates = [self.size / MEGABYTE / ((end - seen.began) / 1e9) for end in report.finished]
+        # Whoever got nothing has last heard something before it began.
+        rates = [
+            self.size / MEGABYTE / ((end - seen.began) / 1e9) if end > seen.began else 0.0
+            for end in report.finished
+        ]
         measured.add("to the slowest viewer", min(rates), "MB/s")
         measured.add("to the median viewer", statistics.median(rates), "MB/s")
         measured.add("plain cat of the terminal", limit, "MB/s")
