@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.servers import terminado
+from bench import environment
 
 RATE = 200  # samples a second
 STOP_SECONDS = 60.0
@@ -17,11 +17,10 @@ STOP_SECONDS = 60.0
 @contextmanager
 def profiled(pid: int, picture: Path) -> Iterator[None]:
     """Sample the process meanwhile, threads and native code included, into a flame graph (SVG)."""
-    terminado.install()  # py-spy is in the same environment
-    spy = str(terminado.ENVIRONMENT / "bin" / "py-spy")
+    environment.install()
     options = ["--pid", str(pid), "--output", str(picture), "--rate", str(RATE), "--threads"]
     sampler = subprocess.Popen(
-        [spy, "record", *options, "--duration", "unlimited"],
+        [environment.PROGRAMS / "py-spy", "record", *options, "--duration", "unlimited"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from bench import environment
 from bench.figures import Measured
 from bench.scenario import Scenario
 from bench.scenarios import SCENARIOS
-from bench.servers import KINDS, reference, terminado
+from bench.servers import KINDS, reference
 from bench.servers.base import Server
 from bench.servers.harness import HarnessServer
 from bench.servers.nothing import Nothing
@@ -18,7 +19,7 @@ OF_THE_HARNESS = [each for each in SCENARIOS.values() if "daphne" in each.server
 OF_NO_SERVER = [each for each in SCENARIOS.values() if each.servers == ("none",)]
 # The reference loses the end of what a program prints right before it ends.
 OF_THE_OTHERS = [SCENARIOS[name] for name in ("fanout", "echo")]
-INSTALL = {"reference": reference.install, "terminado": terminado.install}
+INSTALL = {"reference": reference.install, "terminado": environment.install}
 
 
 @pytest.fixture(scope="module")
