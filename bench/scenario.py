@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar, Self
 
 from bench import machine
@@ -19,6 +19,11 @@ from bench.starting_gun import StartingGun
 SETTLE_SECONDS = 60.0
 HARNESS = ("daphne", "uvicorn")
 EVERY_SERVER = (*HARNESS, "reference", "terminado")
+
+
+def flag(parameter: str) -> str:
+    """Return a parameter's name on the command line."""
+    return "--" + parameter.replace("_", "-")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +45,16 @@ class Scenario(ABC):
     @abstractmethod
     def smallest(cls) -> Self:
         """Return the variant that checks correctness in a second or two."""
+
+    @property
+    def command(self) -> str:
+        """Return the command that measures exactly this."""
+        flags = [
+            flag(field.name) if value is True else f"{flag(field.name)} {value}"
+            for field in fields(self)
+            if (value := getattr(self, field.name)) is not False
+        ]
+        return " ".join(["python -m bench", self.name, *flags])
 
     @property
     def settings(self) -> dict[str, str]:

@@ -49,7 +49,7 @@ def test_the_list_names_every_scenario(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_the_command_beside_a_table_measures_the_same_again() -> None:
     scenario = Fanout(viewers=3, acknowledge=True)
-    words = command.command_of(scenario).split()[3:]
+    words = scenario.command.split()[3:]
 
     options = command._parser().parse_args(words)
 
