@@ -5,9 +5,10 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 MEGABYTE = 1e6
+SOUND = "complete and in order"
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,12 @@ class Measured:
         figures = {name: [each.value, each.unit] for name, each in self.figures.items()}
         return {"figures": figures, "faults": self.faults}
 
+    @classmethod
+    def from_json(cls, shown: Mapping[str, Any]) -> Self:
+        """Return what `to_json` was made of; which figures are costs is not kept."""
+        figures = {name: Figure(*figure) for name, figure in shown["figures"].items()}
+        return cls(results=figures, faults=list(shown["faults"]))
+
 
 @dataclass(frozen=True)
 class Spread:
@@ -95,6 +102,15 @@ class Comparison:
         self.runs: dict[str, list[Measured]] = {}
         self._reference = reference
 
+    @classmethod
+    def from_json(cls, servers: Mapping[str, Any]) -> Self:
+        """Return what `to_json` was made of."""
+        comparison = cls()
+        for server, shown in servers.items():
+            for run in shown["runs"]:
+                comparison.add(server, Measured.from_json(run))
+        return comparison
+
     def add(self, server: str, measured: Measured) -> None:
         """Add a run."""
         self.runs.setdefault(server, []).append(measured)
@@ -132,29 +148,34 @@ class Comparison:
             for server, runs in self.runs.items()
         }
 
+    @property
+    def names(self) -> list[str]:
+        """Return all figures that any server has, in the order of the table."""
+        return list(dict.fromkeys(name for each in self.runs for name in self.spreads(each)))
+
     def table(self) -> str:
         """Return a table in Markdown: a row per figure, a column per server."""
-        spreads = {server: self.spreads(server) for server in self.runs}
-        names = dict.fromkeys(name for each in spreads.values() for name in each)
-        reference = spreads.get(self._reference, {})
-        rows = [
-            [name, *(self._cell(server, each.get(name), reference.get(name))
-                     for server, each in spreads.items())]
-            for name in names
-        ]  # fmt: skip
-        sound = [_soundness(runs) for runs in self.runs.values()]
-        return markdown(["", *self.runs], [*rows, ["complete and in order", *sound]])
+        rows = [[name, *(self.cell(server, name) for server in self.runs)] for name in self.names]
+        sound = [self.soundness(server) for server in self.runs]
+        return markdown(["", *self.runs], [*rows, [SOUND, *sound]])
 
-    def _cell(self, server: str, spread: Spread | None, reference: Spread | None) -> str:
+    def cell(self, server: str, name: str) -> str:
+        """Return a figure with its spread and its ratio to the reference; "" if there is none."""
+        spread = self.spreads(server).get(name)
         if spread is None:
             return ""
+        reference = self.spreads(self._reference).get(name)
         ratio = None if server == self._reference else spread.ratio_to(reference)
         return f"{spread}" if ratio is None else f"{spread}, x {ratio:.2f}"
 
+    def is_sound(self, server: str) -> bool:
+        """Tell whether nothing was wrong in any run."""
+        return not any(run.faults for run in self.runs.get(server, []))
 
-def _soundness(runs: Sequence[Measured]) -> str:
-    sound = sum(not run.faults for run in runs)
-    return f"{sound} of {len(runs)} runs"
+    def soundness(self, server: str) -> str:
+        """Return in how many runs nothing was wrong."""
+        runs = self.runs[server]
+        return f"{sum(not run.faults for run in runs)} of {len(runs)} runs"
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
