@@ -10,11 +10,14 @@ import psutil
 import pytest
 
 from bench.cpu_meter import CpuMeter
-from bench.scenarios.bulk import Bulk
+from bench.figures import Measured
+from bench.scenario import Usage
 from bench.servers.harness import HarnessServer
+from bench.starting_gun import StartingGun
 from tests.waiting_for import until
 
 BURN = 0.4
+PRINTED = 20_000_000
 # Waits to be told, uses that much CPU time, and ends.
 BURNER = f"""
 import time
@@ -59,10 +62,16 @@ def test_a_process_that_is_gone_already_has_used_nothing() -> None:
     assert CpuMeter([process.pid]).stop() == 0
 
 
-def test_holders_count_in_bulk_though_they_end_with_their_program(harness: HarnessServer) -> None:
-    measured = Bulk.smallest().measure(harness)
+def test_holders_count_though_they_end_with_their_program(harness: HarnessServer) -> None:
+    measured = Measured()
+    with StartingGun() as gun:
+        harness.launch(gun.program("bulk", PRINTED))
+        gun.wait_until_ready(1)
+        usage = Usage(harness)
+        gun.fire()
+        until(lambda: not harness.holder_pids(), timeout=30)
+        usage.add_to(measured)
 
-    assert measured.faults == []
     assert measured.costs["holders' CPU"].value > 0
 
 
