@@ -16,6 +16,10 @@ from sessions_app.terminal_signals import Signal, SignalScanner
 
 __all__ = ["Cursor", "Fed", "Screen", "Signal"]
 
+# A cell takes 8 bytes, and the emulator keeps up to 400 kB more than it is asked for: with 120
+# columns a session takes 0.5 to 0.9 MB. Older output is in the log.
+SCROLLBACK_LINES: Final = 500
+
 _NOT_RESTORED: Final = frozenset(
     (b"?", number)
     # origin mode and alternate screen have their own places; xterm.js has no side margins;
@@ -87,7 +91,7 @@ class Screen:
     `scrollback_lines` lines are kept above the visible ones, as far as 16 MiB hold them.
     """
 
-    def __init__(self, cols: int, rows: int, *, scrollback_lines: int = 1000) -> None:
+    def __init__(self, cols: int, rows: int, *, scrollback_lines: int = SCROLLBACK_LINES) -> None:
         self._replies = _Replies()
         self._emulator = Emulator(
             cols, rows, scrollback_lines, self._replies.add, self._replies.add_program_status

@@ -57,7 +57,7 @@ class ScreenCost(Scenario):
         measured = Measured()
         for name, output in self._outputs():
             self._feed(name, output, measured)
-        measured.add("memory with 1,000 lines", self._memory(), "MB")
+        measured.add("memory, history full", self._memory(), "MB")
         return measured
 
     def _outputs(self) -> Iterator[tuple[str, bytes]]:
