@@ -110,7 +110,7 @@ TARGETS: Mapping[Scenario, Mapping[str, Target]] = {
     Memory(): {
         "server, idle": Target(120, "MB"),
         "more per session": Target(1000, "kB"),
-        "more per viewer": Target(50, "kB"),
+        "more per further viewer": Target(50, "kB"),
     },
     HomePage(): {
         "compressed": Target(500, "kB"),

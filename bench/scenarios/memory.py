@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from bench.figures import MEGABYTE, Measured
@@ -19,20 +20,23 @@ STORE_SECONDS = 60.0
 class Memory(Scenario):
     """How much memory does the server take idle, and how much more for sessions and viewers?
 
-    The sessions have printed more lines than a screen keeps; each viewer watches one of them.
+    The sessions have printed more lines than a screen keeps; each viewer watches one of them. The
+    first viewers make the server start the threads that let them in, each with a connection to the
+    database, so they are counted by themselves.
     """
 
     name = "memory"
     servers = (*HARNESS, "reference")
 
     sessions: int = 50
+    first: int = 50
     viewers: int = 200
     megabytes: float = 0.3
 
     @classmethod
     def smallest(cls) -> Memory:
         """Return a few of each."""
-        return cls(sessions=2, viewers=3, megabytes=0.01)
+        return cls(sessions=2, first=2, viewers=3, megabytes=0.01)
 
     @property
     def settings(self) -> dict[str, str]:
@@ -51,8 +55,9 @@ class Memory(Scenario):
             if holders := server.holder_pids():
                 own = statistics.median(own_megabytes(pid) for pid in holders)
                 measured.add("holder's own", own, "MB")
-            watched = self._watched(server, sessions[0], measured)
-        measured.add("more per viewer", (watched - printed) / self.viewers * 1000, "kB")
+            first, all_ = self._watched(server, sessions[0], measured)
+        measured.add(f"with {self.first} viewers", first - printed, "MB")
+        measured.add("more per further viewer", (all_ - first) / self.viewers * 1000, "kB")
         return measured
 
     def _have_printed(self, server: Server, gun: StartingGun, measured: Measured) -> list[str]:
@@ -73,13 +78,18 @@ class Memory(Scenario):
             note(load.report(), measured)
         return sessions
 
-    def _watched(self, server: Server, session: str, measured: Measured) -> float:
-        """Return the server's memory while everybody watches."""
-        watching = Watching(viewers=self.viewers, expects="anything", amount=0, seconds=600.0)
-        with watching.load(server, [session]) as load:
-            load.wait_until_attached()
-            resident = resident_megabytes(server.pid)
-            load.finish()
-            load.wait_until_done()
-            note(load.report(), measured)
-        return resident
+    def _watched(self, server: Server, session: str, measured: Measured) -> tuple[float, float]:
+        """Return the server's memory while the first ones watch, and while all do."""
+        resident = []
+        with ExitStack() as stack:
+            loads = []
+            for viewers in (self.first, self.viewers):
+                watching = Watching(viewers=viewers, expects="anything", amount=0, seconds=600.0)
+                loads.append(stack.enter_context(watching.load(server, [session])))
+                loads[-1].wait_until_attached()
+                resident.append(resident_megabytes(server.pid))
+            for load in loads:
+                load.finish()
+                load.wait_until_done()
+                note(load.report(), measured)
+        return resident[0], resident[1]
