@@ -11,13 +11,13 @@ from django.http import HttpRequest
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework.exceptions import NotFound, ParseError
 from rest_framework.parsers import BaseParser
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from sessions_app import audit, session_manager
 from sessions_app.api.fields import WireSerializer
+from sessions_app.api.rendering import FastJSONRenderer
 from sessions_app.api.serializers import ErrorSerializer
 from sessions_app.callers import Caller
 from sessions_app.exceptions import NotAllowed, SessionNotFound
@@ -93,8 +93,8 @@ class ApiView(APIView):
     ) -> Response:
         """Write errors as JSON whatever was asked for, and keep caches out."""
         if getattr(response, "exception", False):
-            request.accepted_renderer = JSONRenderer()
-            request.accepted_media_type = JSONRenderer.media_type
+            request.accepted_renderer = FastJSONRenderer()
+            request.accepted_media_type = FastJSONRenderer.media_type
         response.headers.setdefault("Cache-Control", "no-store")
         return super().finalize_response(request, response, *args, **kwargs)
 

@@ -9,13 +9,13 @@ from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from sessions_app import audit, event_log
 from sessions_app.api import serializers as wire
 from sessions_app.api.base import ApiView, answers, validated
+from sessions_app.api.rendering import FastJSONRenderer
 from sessions_app.api.streaming import StreamRenderer, streamed
 from sessions_app.holder.spool import OutputGone
 
@@ -99,7 +99,7 @@ def last_lines(session_id: str, wanted: int) -> tuple[int, int, list[str]]:
 class OutputView(ApiView):
     """The output of a session."""
 
-    renderer_classes = (JSONRenderer, RawRenderer)
+    renderer_classes = (FastJSONRenderer, RawRenderer)
 
     @extend_schema(
         operation_id="session_output",
