@@ -155,6 +155,9 @@ DATABASES: dict[str, dict[str, Any]] = {
             # the file; a power cut may lose the last commits, a crash of the server loses none.
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
         },
+        # For as long as its thread is there: threads are used again (sessions_app.request_threads).
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
         "TEST": {"NAME": HARNESS_STATE_DIR / "test.sqlite3"},
     }
 }

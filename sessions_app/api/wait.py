@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
-from django.db import close_old_connections
+from django.db import connections
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from drf_spectacular.utils import OpenApiResponse, extend_schema
@@ -94,7 +94,7 @@ class WaitView(ApiView):
         if happened is None and seconds:
             fan_out = get_fan_out()
             # Who waits keeps no connection to the database.
-            await sync_to_async(close_old_connections)()
+            await sync_to_async(connections.close_all)()
             happened = await long_poll.wait(fan_out, wanted, seconds)
         if happened is None:
             return Response(status=status.HTTP_204_NO_CONTENT)

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck, Phase, given, settings
@@ -103,7 +103,7 @@ def _nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
         """Return what waiting in vain returns."""
 
     monkeypatch.setattr(wait, "get_fan_out", lambda: None)
-    monkeypatch.setattr(wait, "close_old_connections", lambda: None)
+    monkeypatch.setattr(connections, "close_all", lambda: None)
     monkeypatch.setattr(long_poll, "wait", nothing)
 
 
