@@ -5,6 +5,7 @@ when it begins to run and before it shuts down.
 """
 
 import asyncio
+import gc
 import logging
 import os
 import sys
@@ -66,6 +67,7 @@ class Server:
         audit.note(audit.Action.SERVER_STARTED, audit.SERVER, version=settings.VERSION)
         set_fan_out(self.fan_out)
         set_manager(self.manager)
+        _spare_what_stays()
         self.started.set()
 
     async def stop(self) -> None:
@@ -94,6 +96,12 @@ class Server:
     async def _end_recording(self) -> None:
         audit.set_journal(None)
         await self.journal.stop()
+
+
+def _spare_what_stays() -> None:
+    """Look for garbage no longer in what was loaded: looking through it all takes 80 ms."""
+    gc.collect()
+    gc.freeze()
 
 
 async def _until_sent(closed: list[Closable]) -> None:
