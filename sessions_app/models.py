@@ -31,6 +31,7 @@ from sessions_app.events import (
 from sessions_app.login_attempts import LoginAttempt
 from sessions_app.plain_text import plain
 from sessions_app.rights import CODENAMES, Right
+from sessions_app.session_row import COLUMNS, SessionRow
 
 __all__ = [
     "ApiToken",
@@ -62,17 +63,37 @@ class SessionQuerySet(models.QuerySet["Session"]):
             seen |= Q(owner=caller.user.pk) | Q(team=True)
         return self.filter(seen)
 
+    def visible_parts(self, caller: Caller) -> "list[SessionQuerySet]":
+        """Return what `visible_to` keeps, in parts of which each has an index with its order.
+
+        One session may be in several parts.
+        """
+        if caller.may(Right.ADMIN):
+            return [self.all()]
+        parts = [self.filter(pk__in=caller.shared)] if caller.shared else []
+        if caller.may(Right.VIEW):
+            parts += [self.filter(owner=caller.user.pk), self.filter(team=True)]
+        return parts
+
+    def rows_shown(self) -> list[SessionRow]:
+        """Return what is shown of each, in one query and without making models of them."""
+        return list(map(SessionRow._make, self.values_list(*COLUMNS)))
+
     def active(self) -> "SessionQuerySet":
         """Keep what is queued or runs."""
-        return self.filter(status__in=ACTIVE)
+        return self.filter(status__in=sorted(ACTIVE))
 
     def alive(self) -> "SessionQuerySet":
         """Keep what has a program that runs."""
         return self.filter(status__in=ALIVE)
 
     def ended(self) -> "SessionQuerySet":
-        """Keep what has come to its end."""
-        return self.filter(status__in=ENDED)
+        """Keep what has come to its end.
+
+        Said so that no index serves it: nearly all have ended, so to find these and then to sort
+        them is slower than to go through all in the order that is wanted.
+        """
+        return self.exclude(status__in=sorted(ACTIVE))
 
     def queued(self) -> "SessionQuerySet":
         """Keep what waits for a free slot, first come first."""
@@ -177,6 +198,11 @@ class Session(models.Model):
         indexes = (
             models.Index(fields=["status", "-created_at"]),
             models.Index(fields=["-created_at", "-id"]),
+            models.Index(fields=["owner", "-created_at", "-id"]),
+            models.Index(
+                fields=["-created_at", "-id"], condition=Q(team=True), name="newest_of_the_team"
+            ),
+            models.Index(fields=["-ended_at"]),
             models.Index(fields=["working_dir", "-created_at"]),
         )
 
@@ -198,36 +224,18 @@ class Session(models.Model):
         self.command = argv
         self.command_line = shlex.join(argv)
 
+    @property
+    def owner_name(self) -> str | None:
+        """Return the owner's name, None without an owner."""
+        return self.owner.get_username() if self.owner else None
+
     def to_wire(self) -> dict[str, Any]:
         """Return what the row says as clients read it; see session_manager.to_wire."""
+        return SessionRow(*(self._shown(name) for name in SessionRow._fields)).to_wire()
 
-        def moment(value: datetime | None) -> str | None:
-            return iso(value) if value else None
-
-        return {
-            "id": str(self.pk),
-            "name": self.name or None,
-            "status": self.status,
-            "slot": self.slot,
-            "host": self.host,
-            "owner": self.owner.get_username() if self.owner else None,
-            "team": self.team,
-            "workingDir": self.working_dir,
-            "currentCommand": self.command_line,
-            "pid": self.pid,
-            "cols": self.cols,
-            "rows": self.rows,
-            "createdAt": moment(self.created_at),
-            "startedAt": moment(self.started_at),
-            "endedAt": moment(self.ended_at),
-            "exitCode": self.exit_code,
-            "error": self.error or None,
-            "waiting": self.waiting,
-            "lastSeq": self.last_seq,
-            "outputBytes": self.output_bytes,
-            "epoch": self.epoch,
-            "lastActivityAt": moment(self.last_activity_at),
-        }
+    def _shown(self, name: str) -> Any:
+        value = getattr(self, name)
+        return iso(value) if isinstance(value, datetime) and name != "created_at" else value
 
 
 class SessionEvent(models.Model):

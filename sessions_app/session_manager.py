@@ -36,6 +36,7 @@ from sessions_app.models import Session
 from sessions_app.rights import Right
 from sessions_app.screen import Screen
 from sessions_app.screen_state import ScreenState, screen_state
+from sessions_app.session_row import SessionRow
 from sessions_app.session_runs import SessionRuns
 from sessions_app.start_limits import StartLimits
 from sessions_app.state_lock import lock_state_folder
@@ -334,12 +335,12 @@ def get_manager() -> PersistentSessionManager:
     return _manager
 
 
-def to_wire(session: Session, caller: Caller) -> dict[str, Any]:
+def to_wire(session: Session | SessionRow, caller: Caller) -> dict[str, Any]:
     """Return a session as this caller reads it: its row, and what only its manager knows.
 
     `access` is "control" for who may type into it and end it, else "view".
     """
-    stalled = _manager.stalled(str(session.pk)) if _manager else None
+    stalled = _manager.stalled(str(session.id)) if _manager else None
     controls = caller.controls(session.owner_id, Right.INPUT)
     return {
         **session.to_wire(),

@@ -23,6 +23,7 @@ from sessions_app.callers import Caller
 from sessions_app.exceptions import NotAllowed, SessionNotFound
 from sessions_app.models import Session, SessionQuerySet
 from sessions_app.rights import Right
+from sessions_app.session_row import SessionRow
 
 S = TypeVar("S", bound=WireSerializer)
 
@@ -112,7 +113,7 @@ class ApiView(APIView):
         """Return the session as this caller reads it."""
         return self.wire(request, self.session(request, session_id))
 
-    def wire(self, request: Request, session: Session) -> dict[str, Any]:
+    def wire(self, request: Request, session: Session | SessionRow) -> dict[str, Any]:
         """Return this session so."""
         return session_manager.to_wire(session, self.caller(request))
 

@@ -9,10 +9,11 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from sessions_app import audit, event_log, session_manager
+from sessions_app import audit, event_log, session_lists, session_manager
 from sessions_app.api import serializers as wire
 from sessions_app.api.base import ApiView, answers, validated
-from sessions_app.api.pagination import Cursor, next_link, page
+from sessions_app.api.pagination import decode, next_link
+from sessions_app.events import Status
 from sessions_app.exceptions import InvalidRequest
 from sessions_app.launch import LaunchRequest, parse_command
 from sessions_app.models import Session, SessionQuerySet
@@ -52,14 +53,15 @@ class SessionsView(ApiView):
     def get(self, request: Request) -> Response:
         """Return one page of sessions."""
         query = validated(wire.ListQuery, request.query_params)
-        cursor = Cursor.decode(query["cursor"]) if "cursor" in query else None
-        sessions = _narrowed(self.visible(request), query)
-        found, after = page(sessions, query["limit"], cursor)
-        headers = {"Link": next_link(request, after)} if after else None
-        return Response(
-            [self.wire(request, session) for session in found],
-            headers=headers,
+        found, after = session_lists.page(
+            self.caller(request),
+            query["limit"],
+            decode(query["cursor"]) if "cursor" in query else None,
+            query.get("status", list(Status)),
+            lambda sessions: _narrowed(sessions, query),
         )
+        headers = {"Link": next_link(request, after)} if after else None
+        return Response([self.wire(request, session) for session in found], headers=headers)
 
     @extend_schema(
         operation_id="sessions_start",
@@ -108,10 +110,8 @@ def idempotency_key(request: Request) -> str | None:
 
 
 def _narrowed(sessions: SessionQuerySet, query: dict[str, Any]) -> SessionQuerySet:
-    exact = {"status__in": "status", "working_dir": "working_dir", "host": "host"}
-    narrowed = sessions.filter(
-        **{lookup: query[name] for lookup, name in exact.items() if name in query}
-    )
+    exact = {name: query[name] for name in ("working_dir", "host") if name in query}
+    narrowed = sessions.filter(**exact)
     return narrowed.search(query["search"]) if "search" in query else narrowed
 
 
@@ -294,9 +294,8 @@ class ProjectsView(ApiView):
     )
     def get(self, request: Request) -> Response:
         """Return the newest sessions, grouped by folder."""
-        visible = self.visible(request)
         projects: dict[str, list[dict[str, Any]]] = {}
-        for session in visible.order_by("-created_at", "-id")[:PROJECT_SESSIONS]:
+        for session in session_lists.newest(self.caller(request), PROJECT_SESSIONS):
             projects.setdefault(session.working_dir, []).append(self.wire(request, session))
         return Response(
             [{"workingDir": folder, "sessions": found} for folder, found in projects.items()]

@@ -10,9 +10,10 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from sessions_app.api.pagination import Cursor
+from sessions_app.api.pagination import decode, encode
 from sessions_app.events import Status
 from sessions_app.models import Session
+from sessions_app.session_lists import Place
 from tests.cast import make_ended, make_session
 
 
@@ -105,8 +106,8 @@ def test_a_session_that_ends_between_two_pages_is_seen_once(api: Client) -> None
 
 def test_a_cursor_survives_its_way_through_the_client() -> None:
     session = Session()
-    cursor = Cursor(timezone.now(), 1, timezone.now(), session.pk)
-    assert Cursor.decode(cursor.encode()) == cursor
+    place = Place(timezone.now(), 1, timezone.now(), session.pk)
+    assert decode(encode(place)) == place
 
 
 def test_the_number_of_queries_does_not_grow_with_the_list(
@@ -115,7 +116,8 @@ def test_the_number_of_queries_does_not_grow_with_the_list(
     for _ in range(20):
         make_ended(owner=alice)
     api.get("/api/sessions")  # its first use in a minute is noted with the token
-    with django_assert_max_num_queries(4):  # the token, its user's rights (2), the list
+    # The token, its user's rights (2), and what is active, one's own and the team's.
+    with django_assert_max_num_queries(6):
         assert {session["owner"] for session in api.get("/api/sessions").json()} == {"alice"}
 
 
