@@ -31,7 +31,7 @@ from sessions_app.events import (
 from sessions_app.login_attempts import LoginAttempt
 from sessions_app.plain_text import plain
 from sessions_app.rights import CODENAMES, Right
-from sessions_app.session_row import COLUMNS, SessionRow
+from sessions_app.session_row import SessionRow
 
 __all__ = [
     "ApiToken",
@@ -74,10 +74,6 @@ class SessionQuerySet(models.QuerySet["Session"]):
         if caller.may(Right.VIEW):
             parts += [self.filter(owner=caller.user.pk), self.filter(team=True)]
         return parts
-
-    def rows_shown(self) -> list[SessionRow]:
-        """Return what is shown of each, in one query and without making models of them."""
-        return list(map(SessionRow._make, self.values_list(*COLUMNS)))
 
     def active(self) -> "SessionQuerySet":
         """Keep what is queued or runs."""

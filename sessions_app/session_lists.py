@@ -7,7 +7,8 @@ that of everything that somebody may see, so the lists are put together of sever
 
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db.models import Q
@@ -16,7 +17,7 @@ from django.utils import timezone
 from sessions_app.callers import Caller
 from sessions_app.events import ACTIVE, ENDED, Status
 from sessions_app.models import Session, SessionQuerySet
-from sessions_app.session_row import SessionRow
+from sessions_app.session_row import COLUMNS, SessionRow
 
 Narrowing = Callable[[SessionQuerySet], SessionQuerySet]
 
@@ -33,6 +34,17 @@ class Place(NamedTuple):
     session_id: UUID
 
 
+@cache
+def _shown() -> SessionQuerySet:
+    """Return what lists are narrowed from; naming the columns takes long, so it is done once."""
+    return Session.objects.values_list(*COLUMNS)  # type: ignore[return-value]  # so are its rows
+
+
+def _rows(sessions: SessionQuerySet, most: int | None = None) -> list[SessionRow]:
+    newest_first: Any = sessions.order_by("-created_at", "-id")[:most]
+    return [SessionRow._make(values) for values in newest_first]
+
+
 def page(
     caller: Caller,
     limit: int,
@@ -46,9 +58,9 @@ def page(
     ends meanwhile keeps its place.
     """
     seen_at = place.seen_at if place else timezone.now()
-    ranks = [[_active_at(seen_at, Session.objects.visible_to(caller))], []]
+    ranks = [[_active_at(seen_at, _shown().visible_to(caller))], []]
     if not ENDED.isdisjoint(statuses):
-        ranks[1] = [_ended_at(seen_at, part) for part in Session.objects.visible_parts(caller)]
+        ranks[1] = [_ended_at(seen_at, part) for part in _shown().visible_parts(caller)]
     found: list[tuple[int, SessionRow]] = []
     for rank in range(place.rank if place else 0, len(ranks)):
         wanted = [_of_status(statuses, narrowed(sessions)) for sessions in ranks[rank]]
@@ -64,19 +76,19 @@ def page(
 
 def newest(caller: Caller, most: int) -> list[SessionRow]:
     """Return the newest sessions that the caller may see."""
-    return _newest(Session.objects.visible_parts(caller), most)
+    return _newest(_shown().visible_parts(caller), most)
 
 
 def active_and_recent(caller: Caller, ended: int) -> list[SessionRow]:
     """Return all active sessions that the caller may see, then so many of the others."""
-    active = Session.objects.visible_to(caller).active().order_by("-created_at", "-id")
-    parts = Session.objects.visible_parts(caller)
-    return active.rows_shown() + _newest([part.ended() for part in parts], ended)
+    active = _shown().visible_to(caller).active()
+    parts = _shown().visible_parts(caller)
+    return _rows(active) + _newest([part.ended() for part in parts], ended)
 
 
 def _newest(parts: Iterable[SessionQuerySet], most: int) -> list[SessionRow]:
     """Return the newest sessions of all parts, each once."""
-    found = [part.order_by("-created_at", "-id")[:most].rows_shown() for part in parts if most]
+    found = [_rows(part, most) for part in parts if most]
     if len(found) == 1:
         return found[0]
     each_once = {row.id: row for rows in found for row in rows}
