@@ -33,8 +33,8 @@ class DatabaseThreads:
             try:
                 return call(*args, **kwargs)
             except Error:
-                # A connection that the database has dropped is replaced before the next call.
-                connection.close_if_unusable_or_obsolete()
+                # One that the database has dropped is of no use, nor one that an error left undone.
+                connection.close()
                 raise
 
         return await asyncio.get_running_loop().run_in_executor(self._executor, guarded)
