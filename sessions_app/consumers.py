@@ -12,7 +12,7 @@ from channels.consumer import get_handler_name
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error
 
-from sessions_app import audit, lifecycle
+from sessions_app import audit, lifecycle, session_lists
 from sessions_app.callers import Caller, Credential
 from sessions_app.client_messages import (
     Acknowledge,
@@ -207,10 +207,8 @@ class SessionConsumer(AsyncWebsocketConsumer):
         )
 
     def _initial_sessions(self) -> list[dict[str, Any]]:
-        visible = Session.objects.visible_to(self.caller)
-        rows = visible.select_related("owner").active_first()
-        active = visible.active().count()
-        return [to_wire(row, self.caller) for row in rows[: active + RECENT_SESSIONS]]
+        rows = session_lists.active_and_recent(self.caller, RECENT_SESSIONS)
+        return [to_wire(row, self.caller) for row in rows]
 
     async def _send_receipt(self, message_id: str | int | None) -> None:
         if message_id is not None:

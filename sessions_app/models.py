@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Case, IntegerField, Q, Value, When
+from django.db.models import Q
 from django.utils import timezone
 
 from sessions_app.audit import AuditRecord
@@ -20,7 +20,6 @@ from sessions_app.credentials import ApiToken, LoginLink, ShareLink
 from sessions_app.events import (
     ACTIVE,
     ALIVE,
-    ENDED,
     MAX_SIZE,
     MIN_SIZE,
     EventType,
@@ -102,13 +101,6 @@ class SessionQuerySet(models.QuerySet["Session"]):
     def on_host(self, host: str) -> "SessionQuerySet":
         """Keep the sessions of one machine."""
         return self.filter(host=host)
-
-    def active_first(self) -> "SessionQuerySet":
-        """Order as lists show them: active ones first, then the newest."""
-        ended_last = Case(
-            When(status__in=ENDED, then=Value(1)), default=Value(0), output_field=IntegerField()
-        )
-        return self.annotate(ended_last=ended_last).order_by("ended_last", "-created_at", "-id")
 
     def search(self, text: str) -> "SessionQuerySet":
         """Keep the sessions whose name, command or folder contains `text`, whatever its case."""
