@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -44,8 +44,6 @@ logger = logging.getLogger(__name__)
 MAX_MESSAGE_BYTES = 64 * 1024
 # Inputs that wait because their programs do not read; more are refused.
 MAX_WAITING_INPUTS = 64
-# How often it is asked whether the login still holds; before every input it is asked anyway.
-EXAMINE_SECONDS = 10
 # Ended sessions that the first message names besides all active ones.
 RECENT_SESSIONS = 100
 
@@ -61,10 +59,10 @@ class SessionConsumer(AsyncWebsocketConsumer):
     channel_layer_alias = "none"
 
     viewer: Viewer | None = None
+    _streaming: asyncio.Task[None] | None = None
     outlet: Outlet
     fan_out: FanOut
     who: audit.Actor
-    _tasks: list[asyncio.Task[None]]
     _inputs: set[asyncio.Task[None]]
     _examining: asyncio.Lock
 
@@ -77,7 +75,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
 
     async def connect(self) -> None:
         """Accept, join, send the initial state and begin to stream."""
-        self._inputs, self._tasks, self._examining = set(), [], asyncio.Lock()
+        self._inputs, self._examining = set(), asyncio.Lock()
         self.outlet = Outlet(self.base_send, self.scope.get(SCOPE_KEY))
         await self.accept()
         try:
@@ -92,8 +90,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
         self.who = audit.actor_of(self.caller, audit.address_in(self.scope))
         audit.repeated(audit.Action.STREAM_OPENED, self.who)
         await self._send_initial_state()
-        for work, name in ((self._stream(), "stream-to-viewer"), (self._look_again(), "rights")):
-            self._tasks.append(asyncio.create_task(work, name=name))
+        self._streaming = asyncio.create_task(self._stream(), name="stream-to-viewer")
         query = parse_qs(self.scope["query_string"].decode("latin-1"))
         if query.get("subscribe") != ["none"]:
             await self.viewer.subscribe(None, {}, True)
@@ -101,7 +98,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
     async def disconnect(self, code: int) -> None:
         """Leave the fan-out."""
         lifecycle.consumers.discard(self)
-        for task in (*self._inputs, *self._tasks):
+        for task in (*self._inputs, *filter(None, [self._streaming])):
             task.cancel()
         if self.viewer is not None:
             self.fan_out.viewers.discard(self.viewer)
@@ -239,6 +236,21 @@ class SessionConsumer(AsyncWebsocketConsumer):
         caller: Caller = self.scope["caller"]
         return caller
 
+    @property
+    def credential(self) -> Credential:
+        """Return by what it was let in."""
+        credential: Credential = self.scope["credential"]
+        return credential
+
+    def watched(self) -> Collection[str]:
+        """Return the ids of the sessions that it shows."""
+        return self.viewer.watched() if self.viewer else ()
+
+    def look_at(self, session_id: str) -> None:
+        """Find out what may be shown of this session by now."""
+        if self.viewer is not None:
+            self.viewer.look_at(session_id)
+
     async def _check_rights(self, session_id: str) -> Session:
         """Return the session if this client may type into it now.
 
@@ -252,8 +264,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
 
     def _examine(self) -> bool:
         """Tell whether the client still is who it was, with the same rights."""
-        credential: Credential = self.scope["credential"]
-        by_now = credential.examine()
+        by_now = self.credential.examine()
         return by_now is not None and by_now.still_is(self.caller)
 
     def _controlled(self, session_id: str) -> Session | None:
@@ -269,16 +280,3 @@ class SessionConsumer(AsyncWebsocketConsumer):
             audit.repeated(audit.Action.REFUSED, self.who, session, what="input")
             raise NotAllowed("You may look at this session, but not type into it.")
         return session
-
-    async def _look_again(self) -> None:
-        """Ask again and again whether the client may still see what it sees."""
-        assert self.viewer is not None  # noqa: S101  # set before the task was made
-        while True:
-            await asyncio.sleep(EXAMINE_SECONDS)
-            try:
-                if not await self.fan_out.log.run(self._examine):
-                    await self.close(CloseCode.LOGIN_ENDED)
-                    return
-                await self.viewer.look_again()
-            except Error as error:
-                logger.warning("rights cannot be asked again: %s", error)

@@ -9,11 +9,12 @@ import gc
 import logging
 import os
 import sys
+from contextvars import Context
 from typing import Any, Protocol
 
 from django.conf import settings
 
-from sessions_app import audit
+from sessions_app import audit, rights_watch
 from sessions_app.event_bridge import EventBridge
 from sessions_app.events import CloseCode
 from sessions_app.exceptions import ManagerUnavailable, StateFolderInUse
@@ -29,17 +30,14 @@ STOP_SECONDS = 4.0
 FLUSH_SECONDS = 1.0
 
 
-class Closable(Protocol):
+class LiveStream(rights_watch.Stream, Protocol):
     """A live stream that is open."""
-
-    async def close(self, code: int) -> None:
-        """Close it with this code."""
 
     def unsent(self) -> int:
         """Return how many bytes of it wait in the server's own buffers."""
 
 
-consumers: set[Closable] = set()
+consumers: set[LiveStream] = set()
 
 
 class Server:
@@ -51,6 +49,7 @@ class Server:
         self.fan_out = FanOut()
         self.journal = audit.Journal()
         self.started = asyncio.Event()
+        self._watching_rights: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Start listening before there is anything to hear; raises StateFolderInUse."""
@@ -65,6 +64,9 @@ class Server:
             await self.fan_out.stop()
             raise
         audit.note(audit.Action.SERVER_STARTED, audit.SERVER, version=settings.VERSION)
+        self._watching_rights = asyncio.create_task(
+            rights_watch.watch(consumers, self.fan_out.log), name="rights", context=Context()
+        )
         set_fan_out(self.fan_out)
         set_manager(self.manager)
         _spare_what_stays()
@@ -81,6 +83,9 @@ class Server:
     async def _stop(self) -> None:
         set_manager(None)
         set_fan_out(None)
+        if self._watching_rights is not None:
+            self._watching_rights.cancel()
+            await asyncio.gather(self._watching_rights, return_exceptions=True)
         closed = list(consumers)
         closing = (consumer.close(CloseCode.SERVER_STOPPING) for consumer in closed)
         await asyncio.gather(*closing, return_exceptions=True)
@@ -104,7 +109,7 @@ def _spare_what_stays() -> None:
     gc.freeze()
 
 
-async def _until_sent(closed: list[Closable]) -> None:
+async def _until_sent(closed: list[LiveStream]) -> None:
     """Wait until the clients have why they were closed: the process ends without looking back."""
     deadline = asyncio.get_running_loop().time() + FLUSH_SECONDS
     while any(each.unsent() for each in closed) and asyncio.get_running_loop().time() < deadline:

@@ -60,8 +60,8 @@ SETTLE_MOST_SECONDS = 0.6
 
 # A database that is locked holds up neither the live view nor who resizes for longer than this.
 TELL_SIZE_SECONDS = 0.5
-CONNECT_TRIES = 5
-CONNECT_PAUSE_SECONDS = 0.2
+# A holder whose program has ended already makes its socket anew within milliseconds.
+CONNECT_PAUSES_SECONDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 
 _TOLD = asyncio.Event()
 _TOLD.set()
@@ -164,7 +164,7 @@ class LiveSession:
 
     async def _reach(self, holders: Holders, folder: Path) -> Holder:
         """Connect, asking a holder that runs to make its socket anew if need be."""
-        for _ in range(CONNECT_TRIES):
+        for pause in CONNECT_PAUSES_SECONDS:
             try:
                 return await holders.connect(folder, self)
             except HolderGone:
@@ -172,7 +172,7 @@ class LiveSession:
                 if identity is None or not is_alive(identity.holder, identity.boot_id):
                     raise
                 send_signal(identity.holder, signal.SIGUSR1)
-                await asyncio.sleep(CONNECT_PAUSE_SECONDS)
+                await asyncio.sleep(pause)
         raise HolderUnresponsive("The process that keeps the terminal does not answer.")
 
     async def reconcile_size(self) -> None:

@@ -195,19 +195,13 @@ class Viewer:
             cursor.acked = min(max(cursor.acked or 0, offset), cursor.offset)
             self.wake(session_id)
 
-    async def look_again(self) -> None:
-        """Find out which of the watched sessions may not be seen any more."""
-        watched = set(self._cursors)
-        for session_id in watched - await self._fan_out.log.run(self._visible_of, watched):
-            self._notice(session_id, Notice.LOOK)
+    def watched(self) -> Collection[str]:
+        """Return the ids of the sessions that are streamed."""
+        return self._cursors.keys()
 
-    def _visible_of(self, watched: set[str]) -> set[str]:
-        rows = Session.objects.visible_to(self.caller).filter(pk__in=watched)
-        return {str(key) for key in rows.values_list("pk", flat=True)}
-
-    def watches(self, session_id: str) -> bool:
-        """Tell whether the session is among those that are streamed."""
-        return session_id in self._cursors
+    def look_at(self, session_id: str) -> None:
+        """Find out whether the session may still be seen."""
+        self._notice(session_id, Notice.LOOK)
 
     def close(self) -> None:
         """Let go of all sessions."""

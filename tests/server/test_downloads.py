@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from sessions_app.request_threads import IDLE_THREADS
 from tests.real_server import RealServer
 from tests.server.test_server import has_ended
 from tests.waiting_for import until
@@ -73,7 +74,19 @@ def test_who_does_not_read_costs_no_memory(server: RealServer, path: str) -> Non
     until(lambda: sent.cpu_percent(0.3) < 5, timeout=20)
     assert resident(server) - before < 16 * MEGABYTE
     client.close()
-    until(lambda: sent.num_threads() < 6, timeout=10)
+
+
+def test_who_goes_away_amid_a_download_leaves_no_thread_behind(server: RealServer) -> None:
+    session_id = started(server, 20)
+    path = f"/api/sessions/{session_id}/output?format=raw"
+    assert server.process is not None
+    sent = psutil.Process(server.process.pid)
+    before = sent.num_threads()
+    clients = [begun(server, path) for _ in range(2 * IDLE_THREADS)]
+    until(lambda: sent.num_threads() >= before + IDLE_THREADS, timeout=10)
+    for client in clients:
+        client.close()
+    until(lambda: sent.num_threads() < before + IDLE_THREADS, timeout=10)
 
 
 def test_where_output_is_given_up_while_it_is_read_the_connection_is_cut(

@@ -16,7 +16,7 @@ from django.contrib.sessions.models import Session as Login
 from django.test import Client as Browser
 from django.utils import timezone
 
-from sessions_app import consumers, fanout
+from sessions_app import fanout, rights_watch
 from sessions_app.callers import Caller, CookieCredential, Credential, TokenCredential
 from sessions_app.consumers import SessionConsumer
 from sessions_app.credentials import ApiToken, ShareLink
@@ -32,8 +32,10 @@ Connect = Callable[[Credential], Awaitable[Client]]
 
 
 @pytest.fixture(autouse=True)
-def _asked_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumers, "EXAMINE_SECONDS", 0.05)
+def _asked_often(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = getattr(request.node, "callspec", None)
+    seconds = 3600 if case and case.params.get("how") == "at a key" else 0.05
+    monkeypatch.setattr(rights_watch, "EXAMINE_SECONDS", seconds)
 
 
 @pytest.fixture
@@ -202,12 +204,9 @@ ENDS = [leaves, changes_the_password, becomes_a_viewer, is_switched_off, is_dele
 async def test_a_stream_ends_when_the_login_does(
     manager: PersistentSessionManager,
     connect: Connect,
-    monkeypatch: pytest.MonkeyPatch,
     ending: Callable[[User, Any], Awaitable[None]],
     how: str,
 ) -> None:
-    if how == "at a key":
-        monkeypatch.setattr(consumers, "EXAMINE_SECONDS", 3600)
     alice = await user("alice")
     session_id = await start(manager, alice)
     credential = await login(alice)
