@@ -6,7 +6,8 @@ log. Nothing here waits for a viewer, and no memory grows with a slow one.
 
 A session's viewers are woken in rounds. After a round the session rests for a multiple of the time
 that the round took, so that many viewers get fewer and larger frames instead of the whole
-processor, while a few are served as soon as there is something.
+processor, while a few are served as soon as there is something. Who prints whole frames at a time
+has no rest: they get no larger by waiting.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ from sessions_app.database_threads import DatabaseThreads
 from sessions_app.event_bridge import GROUP
 from sessions_app.events import ACTIVE
 from sessions_app.exceptions import ManagerUnavailable
-from sessions_app.live_frames import Frame, Output, Piece, RecentOutput
+from sessions_app.live_frames import JOINED_BYTES, Frame, Output, Piece, RecentOutput
 from sessions_app.models import Session
 
 logger = logging.getLogger(__name__)
@@ -90,7 +91,8 @@ class Tail:
         self.last_seq = 0
         self.watchers: set[Watcher] = set()
         self.rests_until = 0.0
-        self.round_due = False
+        self.round_due: asyncio.TimerHandle | None = None
+        self.head_of_round = 0
         self._recent = RecentOutput(session_id, room)
         self._events: deque[EventFrame] = deque(maxlen=TAIL_EVENTS)
         self._head_before = 0
@@ -228,17 +230,18 @@ class FanOut:
 
     def _begin_round(self, tail: Tail) -> None:
         """Wake the viewers, at once or when the session has rested from the last time."""
-        if tail.round_due:
-            return
         loop = asyncio.get_running_loop()
-        if loop.time() >= tail.rests_until:
+        is_full = tail.head - tail.head_of_round >= JOINED_BYTES
+        if is_full or loop.time() >= tail.rests_until:
             self._wake_all(tail)
-        else:
-            tail.round_due = True
-            loop.call_at(tail.rests_until, self._wake_all, tail)
+        elif tail.round_due is None:
+            tail.round_due = loop.call_at(tail.rests_until, self._wake_all, tail)
 
     def _wake_all(self, tail: Tail) -> None:
-        tail.round_due = False
+        if tail.round_due is not None:
+            tail.round_due.cancel()
+            tail.round_due = None
+        tail.head_of_round = tail.head
         loop = asyncio.get_running_loop()
         begun = loop.time()
         for watcher in tuple(tail.watchers):

@@ -17,7 +17,7 @@ from sessions_app.holder import spool
 from sessions_app.holder.spool import OutputGone, SpoolReader
 from sessions_app.models import OutputSegment, Session
 
-_BATCH = 4 * 1024 * 1024
+_BATCH = 1024 * 1024
 
 
 @dataclass(frozen=True)
