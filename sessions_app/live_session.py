@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import signal
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
@@ -401,7 +402,8 @@ class LiveSession:
         seen = -1
         while seen != self.head and asyncio.get_running_loop().time() < deadline:
             seen = self.head
-            await asyncio.sleep(SETTLE_SECONDS)
+            # Not all sessions that print at once are looked at in the same turn of the loop.
+            await asyncio.sleep(SETTLE_SECONDS * random.uniform(1.0, 1.4))  # noqa: S311
         self._note(self.tracker.screen(self.screen.text()))
 
     def _note(self, reports: Iterable[Report]) -> None:
