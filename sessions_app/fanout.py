@@ -37,7 +37,7 @@ TAIL_EVENTS = 256
 TAIL_BYTES = 1024 * 1024
 ALL_TAILS_BYTES = 4 * 1024 * 1024
 # How long a session rests after a round, in rounds; never longer than REST_MOST_SECONDS. With 1,000
-# viewers twice the rest takes half the processor and makes the slowest percent twice as late.
+# viewers a rest of 2 takes half the processor time and makes the slowest percent 3 times as late.
 REST_ROUNDS = 0.25
 REST_MOST_SECONDS = 0.1
 # The layer may lose its last message; this often the log's heads are compared.
