@@ -273,9 +273,10 @@ class SessionConsumer(AsyncWebsocketConsumer):
 
     def _check_control(self, session_id: str) -> Session:
         visible = Session.objects.visible_to(self.caller)
-        session = visible.filter(pk=session_id).only("owner_id", "name", "command_line").first()
-        if session is None:
-            raise SessionNotFound("There is no such session.")
+        try:
+            session = visible.only("owner_id", "name", "command_line").get(pk=session_id)
+        except Session.DoesNotExist:
+            raise SessionNotFound("There is no such session.") from None
         if not self.caller.controls(session.owner_id, Right.INPUT):
             audit.repeated(audit.Action.REFUSED, self.who, session, what="input")
             raise NotAllowed("You may look at this session, but not type into it.")
