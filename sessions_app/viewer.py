@@ -19,16 +19,10 @@ from django.utils import timezone
 
 from sessions_app import event_log
 from sessions_app.callers import Caller
-from sessions_app.events import (
-    LAST,
-    EventType,
-    OutputEvent,
-    ServerMessage,
-    iso,
-    whole_characters,
-)
+from sessions_app.cursor import Cursor, Missing
+from sessions_app.events import EventType, OutputEvent, ServerMessage, iso, whole_characters
 from sessions_app.exceptions import SessionNotFound
-from sessions_app.fanout import EventFrame, FanOut, Tail
+from sessions_app.fanout import FanOut, Tail
 from sessions_app.live_frames import Frame
 from sessions_app.models import Session
 from sessions_app.rights import Right
@@ -36,26 +30,13 @@ from sessions_app.screen_state import ScreenState
 from sessions_app.session_manager import get_manager, to_wire
 from sessions_app.transport import Outlet
 
-# Output that was sent and not acknowledged, per session, for clients that acknowledge.
-WINDOW_BYTES = 256 * 1024
 # Bytes that may wait in the server's own buffers for one client.
 UNSENT_BYTES = 512 * 1024
 UNSENT_RETRY_SECONDS = 0.01
-# Whoever acknowledges and is this far behind gets the screen instead of every byte.
-FAR_BEHIND_BYTES = 4 * 1024 * 1024
 CATCH_UP_BYTES = 256 * 1024
 # Sessions that ended before the viewer's eyes, so that they are not discovered again.
 FINISHED_KEPT = 1000
 EARLY_KEPT = 1000
-
-
-class Missing(Enum):
-    """What there is to do before the next frame can be sent."""
-
-    NOTHING = auto()  # there is none, or no room for it
-    EVENTS = auto()
-    OUTPUT = auto()
-    SCREEN = auto()
 
 
 class Notice(Enum):
@@ -65,29 +46,6 @@ class Notice(Enum):
     CHANGED = auto()
     HIDDEN = auto()
     FORGOTTEN = auto()
-
-
-@dataclass(eq=False, slots=True)
-class Cursor:
-    """What this viewer has had of one session. `acked` is None until it acknowledges.
-
-    While it is `busy`, the task fetches what follows and nobody else may send.
-    """
-
-    session_id: str
-    tail: Tail
-    seq: int = 0
-    offset: int = 0
-    output: bool = True
-    ready: bool = False
-    busy: bool = False
-    acked: int | None = None
-    upcoming: list[EventFrame] | None = None
-
-    @property
-    def window_open(self) -> bool:
-        """Tell whether more output may be sent before the next acknowledgement."""
-        return self.acked is None or self.offset - self.acked < WINDOW_BYTES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,7 +150,7 @@ class Viewer:
         """Note that the client has drawn the output up to this offset."""
         cursor = self._cursors.get(session_id)
         if cursor is not None:
-            cursor.acked = min(max(cursor.acked or 0, offset), cursor.offset)
+            cursor.acknowledge(offset)
             self.wake(session_id)
 
     def watched(self) -> Collection[str]:
@@ -305,39 +263,10 @@ class Viewer:
             cursor.busy = False
 
     def _following(self, cursor: Cursor) -> Frame | Missing:
-        """Move the cursor over the next frame that is at hand and return it."""
-        tail, end = cursor.tail, cursor.tail.head
-        if cursor.seq < tail.last_seq:
-            event = self._next_event(cursor)
-            if event is None:
-                return Missing.EVENTS
-            if event.offset <= cursor.offset or not cursor.output:
-                return self._pass_event(cursor, event)
-            end = min(event.offset, end)
-        if not cursor.output or cursor.offset >= end or not self._room(cursor):
-            return Missing.NOTHING
-        if cursor.acked is not None and tail.head - cursor.offset > FAR_BEHIND_BYTES:
-            return Missing.SCREEN
-        output = tail.output_after(cursor.offset, end)
-        if output is None:
-            return Missing.OUTPUT
-        cursor.offset = output.end
-        return output.frame
-
-    def _next_event(self, cursor: Cursor) -> EventFrame | None:
-        """Return the event after the cursor if it is at hand."""
-        while cursor.upcoming:
-            if cursor.upcoming[-1].seq > cursor.seq:
-                return cursor.upcoming[-1]
-            cursor.upcoming.pop()
-        cursor.upcoming = None
-        return cursor.tail.event_at(cursor.seq + 1)
-
-    def _pass_event(self, cursor: Cursor, event: EventFrame) -> Frame:
-        cursor.seq = event.seq
-        if event.last and self.everything:
+        following = cursor.following(self._has_room)
+        if cursor.over and self.everything:
             self._finish(cursor.session_id)
-        return event.frame
+        return following
 
     async def _fetch(self, cursor: Cursor, missing: Missing) -> bool:
         """Get what the tail does not have; False when there is nothing."""
@@ -357,15 +286,13 @@ class Viewer:
         if len(self._finished) > FINISHED_KEPT:
             del self._finished[next(iter(self._finished))]
 
-    def _room(self, cursor: Cursor) -> bool:
-        if not cursor.window_open:
-            return False
+    def _has_room(self, session_id: str) -> bool:
         if self._outlet.unsent() <= UNSENT_BYTES:
             return True
         if not self._without_room:
             loop = asyncio.get_running_loop()
             loop.call_later(UNSENT_RETRY_SECONDS, self._look_for_room)
-        self._without_room.add(cursor.session_id)
+        self._without_room.add(session_id)
         return False
 
     def _look_for_room(self) -> None:
@@ -377,23 +304,16 @@ class Viewer:
         events = await self._fan_out.log.run(
             event_log.read_events, cursor.session_id, after=cursor.seq, limit=100
         )
-        # The next one last, where it is taken from.
-        cursor.upcoming = [
-            EventFrame(event.seq, event.offset, Frame.of(event.to_wire()), event.type in LAST)
-            for event in reversed(events)
-        ]
+        cursor.take_events(events)
         return bool(events)
 
     async def _send_from_log(self, cursor: Cursor) -> bool:
         """Send what the tail does not have, in a larger piece, up to the next event."""
-        end = cursor.tail.head
-        if cursor.seq < cursor.tail.last_seq and (event := self._next_event(cursor)):
-            end = min(event.offset, end)
         data = await self._fan_out.log.run(
             event_log.read_output,
             cursor.session_id,
             cursor.offset,
-            min(CATCH_UP_BYTES, end - cursor.offset),
+            min(CATCH_UP_BYTES, cursor.output_end() - cursor.offset),
         )
         if self._cursors.get(cursor.session_id) is not cursor:
             return False  # the client has asked for another stream meanwhile
@@ -431,10 +351,7 @@ class Viewer:
         await self._draw(cursor, state)
 
     async def _draw(self, cursor: Cursor, state: ScreenState) -> None:
-        cursor.offset = state.offset
-        cursor.tail.lift(state.offset, 0)
-        if cursor.acked is not None:
-            cursor.acked = state.offset
+        cursor.jump(state.offset)
         await self._send_json(
             {
                 "type": EventType.OUTPUT,
