@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.conf import settings
-from django.db import Error, connection
+from django.db import Error
 
 from sessions_app import event_log
 from sessions_app.database_threads import DatabaseThreads
@@ -85,7 +85,11 @@ class Archiver:
     async def _archive(self, session_ids: Sequence[str]) -> bool:
         """Archive these sessions in one go; False if that could not be done for all of them."""
         due = [self._due(key) for key in session_ids]
-        outcomes = await self.log.run_in_background(_archive_each, due)
+        outcomes: list[int | Exception] = []
+        try:
+            await self.log.run_in_background(_archive_each, due, outcomes)
+        except Error as error:
+            outcomes += [error] * (len(due) - len(outcomes))
         for each, archived in zip(due, outcomes, strict=True):
             if isinstance(archived, int):
                 self._archived(each, archived)
@@ -129,16 +133,10 @@ class Archiver:
         self.error = f"Output cannot be archived: {failures[0]}" if failures else None
 
 
-def _archive_each(due: Sequence[Due]) -> list[int | Exception]:
+def _archive_each(due: Sequence[Due], outcomes: list[int | Exception]) -> None:
     """Archive them one after the other; each has its outcome, and a database in trouble ends it."""
-    outcomes: list[int | Exception] = []
     for each in due:
         try:
             outcomes.append(archive(each))
         except OSError as error:  # this session's spool
             outcomes.append(error)
-        except Error as error:
-            connection.close_if_unusable_or_obsolete()
-            outcomes += [error] * (len(due) - len(outcomes))
-            break
-    return outcomes
