@@ -72,7 +72,6 @@ class Server:
         )
         set_fan_out(self.fan_out)
         set_manager(self.manager)
-        _spare_what_stays()
         self.started.set()
 
     async def stop(self) -> None:
@@ -106,8 +105,11 @@ class Server:
         await self.journal.stop()
 
 
-def _spare_what_stays() -> None:
-    """Look for garbage no longer in what was loaded: looking through it all takes 80 ms."""
+async def _start_process() -> None:
+    """Start in a process that does nothing else: this changes how all of it runs."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+    await start()
+    # Garbage is looked for no longer in what was loaded: looking through it all takes 80 ms.
     gc.collect()
     gc.freeze()
 
@@ -126,7 +128,6 @@ async def start(holders: Holders | None = None) -> None:
     """Start the process's server; a second call does nothing."""
     global _server  # one per process
     if _server is None:
-        sys.setswitchinterval(SWITCH_SECONDS)
         _server = Server(holders)
         await _server.start()
 
@@ -167,7 +168,7 @@ def with_lifespan(application: Application) -> Application:
 async def _lifespan(receive: Receive, send: Send) -> None:
     await receive()
     try:
-        await start()
+        await _start_process()
     except StateFolderInUse as error:
         await send({"type": "lifespan.startup.failed", "message": str(error)})
         return
@@ -211,7 +212,7 @@ def start_with_reactor() -> None:
 async def _start_or_exit() -> None:
     """Start, or end the process with a sentence: a server without a manager serves nobody."""
     try:
-        await start()
+        await _start_process()
     except StateFolderInUse as error:
         sys.exit(f"{error}")
     except Exception:
