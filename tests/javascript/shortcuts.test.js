@@ -42,6 +42,12 @@ test("keys for a field, a terminal or a dialog are left to it", () => {
   assert.deepEqual(done, []);
 });
 
+test("a field whose dialog was just closed takes no keys", () => {
+  const target = { closest: () => ({}) };
+  assert.equal(press("n", { target }), true);
+  assert.deepEqual(done, ["n"]);
+});
+
 test("keys of the browser are left to it", () => {
   for (const modifier of ["ctrlKey", "metaKey", "altKey"]) press("n", { [modifier]: true });
   assert.deepEqual(done, []);

@@ -3,8 +3,11 @@
 
 const PAIR_MS = 1200;
 
+const TAKES_KEYS = "input, textarea, select, [contenteditable], .xterm, dialog[open]";
+
+// A field keeps the focus for a moment after its dialog was closed, until the page is drawn anew.
 const isTyping = (target) =>
-  Boolean(target?.closest?.("input, textarea, select, [contenteditable], .xterm, dialog[open]"));
+  Boolean(target?.closest?.(TAKES_KEYS)) && !target.closest("dialog:not([open])");
 
 export class Shortcuts {
   #actions = new Map();
