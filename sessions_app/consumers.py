@@ -262,14 +262,12 @@ class SessionConsumer(AsyncWebsocketConsumer):
             raise NotAllowed("Your login has ended. Log in again to go on.")
         return session
 
-    def _examine(self) -> bool:
-        """Tell whether the client still is who it was, with the same rights."""
-        by_now = self.credential.examine()
-        return by_now is not None and by_now.still_is(self.caller)
-
     def _controlled(self, session_id: str) -> Session | None:
         """Return the session, None if the login has ended: asked in one go, for every key."""
-        return self._check_control(session_id) if self._examine() else None
+        by_now = self.credential.examine()
+        if by_now is None or not by_now.still_is(self.caller):
+            return None
+        return self._check_control(session_id)
 
     def _check_control(self, session_id: str) -> Session:
         visible = Session.objects.visible_to(self.caller)

@@ -70,8 +70,7 @@ class Cursor:
 
     def output_end(self) -> int:
         """Return how far output goes that comes before the next event."""
-        event = self._next_event() if self.seq < self.tail.last_seq else None
-        return min(event.offset, self.tail.head) if event else self.tail.head
+        return self._end_before(self._next_event() if self.seq < self.tail.last_seq else None)
 
     def take_events(self, events: Sequence[LifecycleEvent]) -> None:
         """Have these events, which follow `seq`, at hand."""
@@ -84,7 +83,7 @@ class Cursor:
     def _output_before(
         self, event: EventFrame | None, has_room: Callable[[str], bool]
     ) -> Frame | Missing:
-        end = min(event.offset, self.tail.head) if event else self.tail.head
+        end = self._end_before(event)
         if not self.output or self.offset >= end or not self._window_is_open():
             return Missing.NOTHING
         if not has_room(self.session_id):
@@ -96,6 +95,9 @@ class Cursor:
             return Missing.OUTPUT
         self.offset = output.end
         return output.frame
+
+    def _end_before(self, event: EventFrame | None) -> int:
+        return min(event.offset, self.tail.head) if event else self.tail.head
 
     def _window_is_open(self) -> bool:
         return self.acked is None or self.offset - self.acked < WINDOW_BYTES

@@ -136,6 +136,18 @@ class LifecycleEvent:
         }
 
 
+def output_head(session_id: str, timestamp: str, offset: int, next_offset: int) -> dict[str, Any]:
+    """Return what clients read of a piece of output before its `data`."""
+    return {
+        "type": str(EventType.OUTPUT),
+        "timestamp": timestamp,
+        "sessionId": session_id,
+        "offset": offset,
+        "nextOffset": next_offset,
+        "stream": "stdout",
+    }
+
+
 @dataclass(frozen=True, kw_only=True)
 class OutputEvent:
     """A piece of raw output: the bytes from `offset` up to `next_offset`, characters kept whole."""
@@ -152,15 +164,8 @@ class OutputEvent:
 
     def to_wire(self) -> dict[str, Any]:
         """Return the piece as clients read it; bytes that are not UTF-8 read as U+FFFD."""
-        return {
-            "type": str(EventType.OUTPUT),
-            "timestamp": iso(self.timestamp),
-            "sessionId": self.session_id,
-            "offset": self.offset,
-            "nextOffset": self.next_offset,
-            "stream": "stdout",
-            "data": self.data.decode("utf-8", "replace"),
-        }
+        head = output_head(self.session_id, iso(self.timestamp), self.offset, self.next_offset)
+        return {**head, "data": self.data.decode("utf-8", "replace")}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from sessions_app.events import OutputEvent
+from sessions_app.events import OutputEvent, output_head
 
 # RFC 6455, section 5.2: a whole text message in one frame; a server does not mask.
 _TEXT_FRAME = 0x81
@@ -74,16 +74,8 @@ def json_text(event: OutputEvent) -> bytes:
 
 def _output_frame(session_id: str, pieces: list[Piece]) -> Frame:
     """Return one `session:output` for consecutive pieces, as OutputEvent.to_wire has it."""
-    head = orjson.dumps(
-        {
-            "type": "session:output",
-            "timestamp": pieces[-1].timestamp,
-            "sessionId": session_id,
-            "offset": pieces[0].start,
-            "nextOffset": pieces[-1].end,
-            "stream": "stdout",
-        }
-    )
+    first, last = pieces[0], pieces[-1]
+    head = orjson.dumps(output_head(session_id, last.timestamp, first.start, last.end))
     return Frame(b"".join([head[:-1], b',"data":"', *(piece.data for piece in pieces), b'"}']))
 
 

@@ -79,7 +79,7 @@ class TwistedConnection:
             return
         sent = self._send_now(wire)
         if sent < len(wire):
-            protocol.transport.write(wire[sent:] if sent else wire)
+            protocol.transport.write(wire[sent:])
 
     def _send_now(self, wire: bytes) -> int:
         """Send what the kernel takes; the reactor would do so too, two rounds of its loop later."""

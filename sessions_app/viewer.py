@@ -20,7 +20,7 @@ from django.utils import timezone
 from sessions_app import event_log
 from sessions_app.callers import Caller
 from sessions_app.cursor import Cursor, Missing
-from sessions_app.events import EventType, OutputEvent, ServerMessage, iso, whole_characters
+from sessions_app.events import OutputEvent, ServerMessage, iso, output_head, whole_characters
 from sessions_app.exceptions import SessionNotFound
 from sessions_app.fanout import FanOut, Tail
 from sessions_app.live_frames import Frame
@@ -354,12 +354,7 @@ class Viewer:
         cursor.jump(state.offset)
         await self._send_json(
             {
-                "type": EventType.OUTPUT,
-                "timestamp": iso(timezone.now()),
-                "sessionId": cursor.session_id,
-                "offset": 0,
-                "nextOffset": state.offset,
-                "stream": "stdout",
+                **output_head(cursor.session_id, iso(timezone.now()), 0, state.offset),
                 "data": state.ansi.decode("utf-8", "replace"),
                 "replay": True,
                 "cols": state.cols,
