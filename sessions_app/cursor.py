@@ -53,6 +53,11 @@ class Cursor:
         if self.acked is not None:
             self.acked = offset
 
+    @property
+    def is_level(self) -> bool:
+        """Tell whether nothing follows."""
+        return self.offset == self.tail.head and self.seq == self.tail.last_seq
+
     def following(self, has_room: Callable[[str], bool]) -> Frame | Missing:
         """Move over the next frame that is at hand and return it, or say what is missing for it.
 
@@ -83,8 +88,10 @@ class Cursor:
     def _output_before(
         self, event: EventFrame | None, has_room: Callable[[str], bool]
     ) -> Frame | Missing:
-        end = self._end_before(event)
-        if not self.output or self.offset >= end or not self._window_is_open():
+        end = self.tail.head if event is None else self._end_before(event)
+        if not self.output or self.offset >= end:
+            return Missing.NOTHING
+        if self.acked is not None and self.offset - self.acked >= WINDOW_BYTES:
             return Missing.NOTHING
         if not has_room(self.session_id):
             return Missing.NOTHING
@@ -98,9 +105,6 @@ class Cursor:
 
     def _end_before(self, event: EventFrame | None) -> int:
         return min(event.offset, self.tail.head) if event else self.tail.head
-
-    def _window_is_open(self) -> bool:
-        return self.acked is None or self.offset - self.acked < WINDOW_BYTES
 
     def _next_event(self) -> EventFrame | None:
         """Return the event after `seq` if it is at hand."""

@@ -46,7 +46,7 @@ class TwistedConnection:
 
     def __init__(self, protocol: Any) -> None:
         self._protocol = protocol
-        transport = protocol.transport
+        self._transport = transport = protocol.transport
         # A wrapper for TLS shows the attributes of what it wraps as if they were its own.
         is_plain = "socket" in vars(transport) and not getattr(transport, "TLS", False)
         self._socket = transport.socket if is_plain else None
@@ -61,13 +61,13 @@ class TwistedConnection:
 
     def unsent(self) -> int:
         """Return how many bytes wait in its buffers."""
-        transport = self._protocol.transport
+        transport = self._transport
         waiting: int = len(transport.dataBuffer) - transport.offset + transport._tempDataLen
         return waiting
 
     def abort(self) -> None:
         """Cut it at once."""
-        self._protocol.transport.abortConnection()
+        self._transport.abortConnection()
 
     def write(self, wire: bytes) -> None:
         """Send a whole websocket frame after all that was sent before; never waits."""
@@ -77,19 +77,15 @@ class TwistedConnection:
         if protocol.send_queue:  # autobahn holds something back that goes first
             protocol.sendData(wire)
             return
-        sent = self._send_now(wire)
+        sent = 0
+        # What the kernel takes now, the reactor would send two rounds of its loop later.
+        if self._socket is not None and not self.unsent():
+            try:
+                sent = self._socket.send(wire)
+            except OSError:  # full, or broken: then the transport finds out by itself
+                sent = 0
         if sent < len(wire):
-            protocol.transport.write(wire[sent:])
-
-    def _send_now(self, wire: bytes) -> int:
-        """Send what the kernel takes; the reactor would do so too, two rounds of its loop later."""
-        if self._socket is None or self.unsent():
-            return 0
-        try:
-            sent: int = self._socket.send(wire)
-        except OSError:  # full, or broken: then the transport finds out by itself
-            return 0
-        return sent
+            self._transport.write(wire[sent:])
 
 
 class AsyncioConnection:
@@ -147,6 +143,8 @@ class Outlet:
     def __init__(self, send: Send, connection: Connection | None) -> None:
         self._send = send
         self._connection = connection
+        # Whether `put` works here.
+        self.never_waits = connection is not None
 
     def put(self, frame: Frame) -> bool:
         """Send it without waiting; False where only `send` can."""
@@ -159,11 +157,6 @@ class Outlet:
         """Send it, however long that takes."""
         if not self.put(frame):
             await self._send({"type": "websocket.send", "text": frame.text})
-
-    @property
-    def never_waits(self) -> bool:
-        """Tell whether `put` works here."""
-        return self._connection is not None
 
     def unsent(self) -> int:
         """Return how many bytes wait in the server's own buffers, as far as that can be known."""

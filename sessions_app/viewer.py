@@ -246,6 +246,8 @@ class Viewer:
             return False
         while isinstance(following := self._following(cursor), Frame):
             self._outlet.put(following)
+            if cursor.is_level:
+                return True
         return following is Missing.NOTHING
 
     async def _step(self, cursor: Cursor) -> bool:
