@@ -1,6 +1,6 @@
 """What a session's row says, as clients read it."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -83,7 +83,17 @@ class Moment(TextField):  # type: ignore[type-arg]  # generic only in its stubs
         return f"{value[:10]}T{value[11:19]}.{fraction:0<3}Z"
 
 
+class ExactMoment(TextField):  # type: ignore[type-arg]  # generic only in its stubs
+    """Moments as the database writes them, read a third as slowly as Django's field reads them."""
+
+    def from_db_value(self, value: str, *_: object) -> datetime:
+        """Return the moment; SQLite names no time zone, and all that is stored is in UTC."""
+        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+
+
 def _column(name: str) -> Any:
+    if name == "created_at":
+        return Cast(name, ExactMoment())
     if name in ("started_at", "ended_at", "last_activity_at"):
         return Cast(name, Moment())
     return "owner__username" if name == "owner_name" else name
