@@ -84,7 +84,13 @@ class ManagerUnavailable(SessionError):
     code = "manager-unavailable"
 
 
-class StateFolderInUse(SessionError):
+class CannotStart(SessionError):
+    """The server cannot work as it is set up; its sentence is printed and the process ends."""
+
+    code = "cannot-start"
+
+
+class StateFolderInUse(CannotStart):
     """Another server already works on this state folder."""
 
     code = "state-folder-in-use"
@@ -94,3 +100,39 @@ class HolderUnresponsive(SessionError):
     """The process that keeps the session's terminal runs, but does not answer."""
 
     code = "holder-unresponsive"
+
+
+class HostNameTaken(CannotStart):
+    """Another machine has this name in the same database."""
+
+    code = "host-name-taken"
+
+
+class NeedsRedis(CannotStart):
+    """Several machines work together, and nothing carries messages between them."""
+
+    code = "needs-redis"
+
+
+class HostNotFound(SessionError):
+    """No host has this name."""
+
+    code = "host-not-found"
+
+
+class HostDraining(SessionError):
+    """The host finishes what runs on it and takes nothing new."""
+
+    code = "host-draining"
+
+
+class HostSilent(ManagerUnavailable):
+    """The host of the session, or the one that was named, does not answer."""
+
+    code = "host-silent"
+
+
+class OutcomeUnknown(ManagerUnavailable):
+    """The host was restarted before it answered: what was asked may have been done, or not."""
+
+    code = "outcome-unknown"

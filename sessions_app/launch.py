@@ -25,7 +25,9 @@ MAX_NAME = 200
 class LaunchRequest:
     """What somebody wants to run; `owner_id` is the user's key, `environment` extra variables.
 
-    Of an owner's requests with the same `idempotency_key` only the first starts something.
+    `host` names the machine that it is to run on, "" is any that has all `labels`. In the queue
+    the higher `priority` goes first. Of an owner's requests with the same `idempotency_key` only
+    the first starts something.
     """
 
     argv: list[str]
@@ -35,6 +37,9 @@ class LaunchRequest:
     rows: int = DEFAULT_ROWS
     environment: dict[str, str] = field(default_factory=dict)
     queue: bool = False
+    host: str = ""
+    labels: Sequence[str] = ()
+    priority: int = 0
     owner_id: int | None = None
     team: bool = False
     idempotency_key: str | None = None

@@ -6,6 +6,7 @@ reads. Who may see what is asked in one place, `SessionQuerySet.visible_to`.
 
 import shlex
 import uuid
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +28,7 @@ from sessions_app.events import (
     Status,
     iso,
 )
+from sessions_app.hosts import Host
 from sessions_app.login_attempts import LoginAttempt
 from sessions_app.plain_text import plain
 from sessions_app.rights import CODENAMES, Right
@@ -35,6 +37,7 @@ from sessions_app.session_row import SessionRow
 __all__ = [
     "ApiToken",
     "AuditRecord",
+    "Host",
     "LoginAttempt",
     "LoginLink",
     "OutputSegment",
@@ -91,8 +94,15 @@ class SessionQuerySet(models.QuerySet["Session"]):
         return self.exclude(status__in=sorted(ACTIVE))
 
     def queued(self) -> "SessionQuerySet":
-        """Keep what waits for a free slot, first come first."""
-        return self.filter(status=Status.IDLE, slot=None).order_by("created_at", "id")
+        """Keep what waits for a free slot, the most urgent first, then first come first."""
+        waiting = self.filter(status=Status.IDLE, slot=None)
+        return waiting.order_by("-priority", "created_at", "id")
+
+    def claimable_by(self, host: str, labels: Collection[str]) -> list[uuid.UUID]:
+        """Return what waits for a slot of this host, or of any host with such labels, in order."""
+        mine = frozenset(labels)
+        waiting = self.queued().filter(host__in=("", host)).values_list("pk", "labels")
+        return [key for key, wanted in waiting if mine.issuperset(wanted)]
 
     def holding_a_slot(self) -> "SessionQuerySet":
         """Keep what takes up a slot: a program that runs or is just being started."""
@@ -122,7 +132,19 @@ class Session(models.Model):
         choices=[(status.value, status.value.replace("_", " ")) for status in Status],
         default=Status.IDLE,
     )
-    host = models.CharField(max_length=255)
+    host = models.CharField(
+        max_length=255, blank=True, help_text="Empty while it waits for a slot of any host."
+    )
+    # Defaults of the database's as well: a process of an older version may store rows meanwhile.
+    labels = models.JSONField(
+        default=list,
+        db_default=models.Value([], models.JSONField()),
+        blank=True,
+        help_text="What its host has to have.",
+    )
+    priority = models.SmallIntegerField(
+        default=0, db_default=0, help_text="In the queue, the higher go first."
+    )
     slot = models.PositiveSmallIntegerField(null=True, blank=True)
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True
@@ -147,6 +169,12 @@ class Session(models.Model):
     last_activity_at = models.DateTimeField(default=timezone.now)
     exit_code = models.IntegerField(null=True, blank=True)
     error = models.TextField(blank=True)
+    stalled = models.TextField(
+        default="",
+        db_default="",
+        blank=True,
+        help_text="Why its output stands still, while it does.",
+    )
     waiting = models.JSONField(
         null=True, blank=True, help_text="The event that says what it waits for, while it waits."
     )
@@ -175,6 +203,9 @@ class Session(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(status__in=sorted(Status)), name="session_status_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(slot=None) | ~Q(host=""), name="a_slot_belongs_to_a_host"
             ),
             models.CheckConstraint(
                 condition=Q(

@@ -21,6 +21,8 @@ class SessionRow(NamedTuple):
     status: str
     slot: int | None
     host: str
+    labels: list[str]
+    priority: int
     owner_id: int | None
     owner_name: str | None
     team: bool
@@ -34,6 +36,7 @@ class SessionRow(NamedTuple):
     ended_at: str | None
     exit_code: int | None
     error: str
+    stalled: str
     waiting: dict[str, Any] | None
     last_seq: int
     output_bytes: int
@@ -47,7 +50,9 @@ class SessionRow(NamedTuple):
             "name": self.name or None,
             "status": self.status,
             "slot": self.slot,
-            "host": self.host,
+            "host": self.host or None,
+            "labels": self.labels,
+            "priority": self.priority,
             "owner": self.owner_name,
             "team": self.team,
             "workingDir": self.working_dir,
@@ -60,6 +65,7 @@ class SessionRow(NamedTuple):
             "endedAt": self.ended_at,
             "exitCode": self.exit_code,
             "error": self.error or None,
+            "stalled": self.stalled or None,
             "waiting": self.waiting,
             "lastSeq": self.last_seq,
             "outputBytes": self.output_bytes,

@@ -4,16 +4,19 @@ Synchronous, for the log's writer thread. Every change is a compare-and-set.
 """
 
 import signal
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db import DatabaseError, InterfaceError, transaction
+from django.db import DatabaseError, IntegrityError, InterfaceError, transaction
 from django.utils import timezone
 
-from sessions_app import event_log
-from sessions_app.events import EventType, LifecycleEvent
+from sessions_app import event_log, hosts
+from sessions_app.events import ACTIVE, EventType, LifecycleEvent, Status
 from sessions_app.exceptions import NoFreeSlot, SessionNotFound, SessionStillActive
 from sessions_app.holder_client import ExitRecord
+from sessions_app.host_state import draining
 from sessions_app.launch import LaunchRequest
 from sessions_app.models import Session
 from sessions_app.start_limits import StartLimits
@@ -36,39 +39,62 @@ def get(session_id: str) -> Session:
     return session
 
 
-def accept(
-    request: LaunchRequest, host: str, slots: int, limits: StartLimits
-) -> tuple[Session, bool]:
-    """Store a new session that holds a slot, or is queued if it may be.
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A host that can take sessions in: its name, how many slots it has, and its labels."""
 
-    Raises NoFreeSlot, TooManyStarts and TooManySessions. A repeated request gets the session that
-    it has started already, and False, whatever the limits are; only what is stored is counted.
+    host: str
+    slots: int
+    labels: Collection[str] = ()
+
+
+def accept(request: LaunchRequest, place: Place, limits: StartLimits) -> tuple[Session, bool]:
+    """Store a new session that holds a slot here, or is queued if it may be.
+
+    What is queued belongs to the host that was asked for, or to none: whichever fits takes it.
+    Raises HostDraining, NoFreeSlot, TooManyStarts and TooManySessions. A repeated request gets the
+    session that it has started already, and False, whatever the limits are; only what is stored is
+    counted.
     """
-    with transaction.atomic():
+    try:
+        with transaction.atomic():
+            return _accept(request, place, limits)
+    except IntegrityError:
+        # Another host has taken the same request at the same time.
         if known := _started_by(request):
             return known, False
-        limits.check_rate(request.owner_id)
-        waiting_before = Session.objects.on_host(host).queued().exists()
-        slot = None if waiting_before and request.queue else _free_slot(host, slots)
-        if slot is None and not request.queue:
-            raise NoFreeSlot(
-                f"All {slots} slots are taken. End a session, or queue this one to start later."
-            )
-        _check_number(request.owner_id, limits, queues=slot is None)
-        session = Session(
-            name=request.name,
-            host=host,
-            slot=slot,
-            owner_id=request.owner_id,
-            team=request.team,
-            working_dir=request.working_dir,
-            environment=request.environment,
-            cols=request.cols,
-            rows=request.rows,
-            idempotency_key=request.idempotency_key,
+        raise
+
+
+def _accept(request: LaunchRequest, place: Place, limits: StartLimits) -> tuple[Session, bool]:
+    if known := _started_by(request):
+        return known, False
+    limits.check_rate(request.owner_id)
+    if hosts.is_draining(place.host):
+        raise draining(place.host)
+    before = request.queue and Session.objects.claimable_by(place.host, place.labels)
+    slot = None if before else _free_slot(place)
+    if slot is None and not request.queue:
+        raise NoFreeSlot(
+            f"All {place.slots} slots are taken. End a session, or queue this one to start later."
         )
-        session.set_command(request.argv)
-        session.save(force_insert=True)
+    _check_number(request.owner_id, limits, queues=slot is None)
+    session = Session(
+        name=request.name,
+        host=request.host if slot is None else place.host,
+        labels=list(request.labels),
+        priority=request.priority,
+        slot=slot,
+        owner_id=request.owner_id,
+        team=request.team,
+        working_dir=request.working_dir,
+        environment=request.environment,
+        cols=request.cols,
+        rows=request.rows,
+        idempotency_key=request.idempotency_key,
+    )
+    session.set_command(request.argv)
+    session.save(force_insert=True)
     limits.count(request.owner_id)
     return session, True
 
@@ -89,22 +115,68 @@ def _started_by(request: LaunchRequest) -> Session | None:
     ).first()
 
 
-def claim(host: str, slots: int) -> Session | None:
-    """Give a free slot to the session that has waited longest, and return it."""
+def claim(place: Place) -> Session | None:
+    """Give a free slot to the session that has waited longest, and return it.
+
+    Of several hosts that claim at the same time each gets another session.
+    """
+    waiting = Session.objects.claimable_by(place.host, place.labels)
+    if not waiting or hosts.is_draining(place.host):
+        return None  # found out without a lock: this is asked every two seconds
     with transaction.atomic():
-        session = Session.objects.on_host(host).queued().first()
-        slot = _free_slot(host, slots) if session else None
-        if session is None or slot is None:
+        slot = _free_slot(place)
+        if slot is None:
             return None
-        if Session.objects.queued().filter(pk=session.pk).update(slot=slot) != 1:
-            return None
-        session.slot = slot
-    return session
+        for key in waiting:
+            # Whom another host is claiming right now is passed over.
+            locked = Session.objects.select_for_update(skip_locked=True, of=("self",))
+            session = locked.queued().filter(pk=key).first()
+            if session is not None:
+                session.slot, session.host = slot, place.host
+                session.save(update_fields=["slot", "host"])
+                return session
+    return None
 
 
-def unqueue(session_id: str) -> bool:
-    """Tell whether the session is queued (only then may it end without having run)."""
-    return Session.objects.queued().filter(pk=session_id).exists()
+def take_out_of_queue(session_id: str, error: str) -> LifecycleEvent | None:
+    """End a session that is queued, with the reason; None if it is not, or not any more."""
+    with transaction.atomic():
+        # Not passed over but waited for: a host that claims it has decided in a moment.
+        if not Session.objects.select_for_update().queued().filter(pk=session_id).exists():
+            return None
+        return event_log.append_event(
+            session_id,
+            EventType.FAILED,
+            offset=0,
+            fields={"error": error},
+            changes={"error": error, "ended_at": timezone.now(), "environment": {}},
+        )
+
+
+class Whereabouts(NamedTuple):
+    """Where a session is: its status, its host ("" for none yet), and whether it has a slot."""
+
+    status: Status
+    host: str
+    has_slot: bool
+
+    @property
+    def is_active(self) -> bool:
+        """Tell whether it is queued or runs."""
+        return self.status in ACTIVE
+
+
+def whereabouts(session_id: str) -> Whereabouts:
+    """Return where the session is; raises SessionNotFound."""
+    row = Session.objects.filter(pk=session_id).values_list("status", "host", "slot").first()
+    if row is None:
+        raise SessionNotFound("There is no such session.")
+    return Whereabouts(Status(row[0]), row[1], row[2] is not None)
+
+
+def note_stalled(session_id: str, reason: str) -> None:
+    """Write why a session's output stands still; "" when it goes on."""
+    Session.objects.alive().filter(pk=session_id).update(stalled=reason)
 
 
 def mark_started(session: Session, pid: int | None) -> LifecycleEvent:
@@ -180,9 +252,10 @@ def forgettable(days: int) -> list[str]:
     return [str(key) for key in ended.values_list("pk", flat=True)]
 
 
-def _free_slot(host: str, slots: int) -> int | None:
-    taken = set(Session.objects.on_host(host).holding_a_slot().values_list("slot", flat=True))
-    return next((slot for slot in range(1, slots + 1) if slot not in taken), None)
+def _free_slot(place: Place) -> int | None:
+    holding = Session.objects.on_host(place.host).holding_a_slot()
+    taken = set(holding.values_list("slot", flat=True))
+    return next((slot for slot in range(1, place.slots + 1) if slot not in taken), None)
 
 
 def _signal_name(number: int | None) -> str:

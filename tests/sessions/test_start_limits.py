@@ -11,6 +11,7 @@ from sessions_app.start_limits import MAX_QUEUED, StartLimits
 from tests.cast import make_ended
 
 SLOTS = 2
+PLACE = session_rows.Place(host="test-host", slots=SLOTS)
 
 
 class Clock:
@@ -31,7 +32,7 @@ def start(limits: StartLimits, owner: User | None, *, key: str | None = None) ->
         owner_id=owner.pk if owner else None,
         idempotency_key=key,
     )
-    return session_rows.accept(request, "test-host", SLOTS, limits)[0]
+    return session_rows.accept(request, PLACE, limits)[0]
 
 
 def test_nobody_has_more_sessions_than_allowed_and_queued_ones_count(alice: User) -> None:
@@ -90,7 +91,7 @@ def test_a_start_that_was_refused_does_not_count(alice: User) -> None:
     without_queue = LaunchRequest(argv=["cat"], working_dir="/", owner_id=alice.pk)
     for _ in range(5):
         with pytest.raises(NoFreeSlot):
-            session_rows.accept(without_queue, "test-host", SLOTS, limits)
+            session_rows.accept(without_queue, PLACE, limits)
     start(limits, alice)
 
 
