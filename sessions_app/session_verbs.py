@@ -1,0 +1,80 @@
+"""What can be asked about sessions, wherever they run.
+
+In a server of its own the session manager answers. Where several processes work together a router
+does, which asks the manager of the host that has the session.
+"""
+
+from asyncio import AbstractEventLoop
+from collections.abc import Collection
+from typing import Any, Protocol
+
+from sessions_app.events import LifecycleEvent
+from sessions_app.launch import LaunchRequest
+from sessions_app.models import Session
+from sessions_app.recovery import Report
+from sessions_app.screen_state import ScreenState
+
+
+class SessionVerbs(Protocol):
+    """Coroutines of the server's event loop; each raises a SessionError that says why not.
+
+    `started_at` is None until they can be used.
+    """
+
+    started_at: str | None
+    loop: AbstractEventLoop | None
+
+    async def create(self, request: LaunchRequest) -> str:
+        """Start a session, or queue it when asked to, and return its id."""
+
+    async def write(self, session_id: str, data: bytes, *, patience: float | None = None) -> None:
+        """Type raw bytes; returns when the terminal has taken them, or after `patience` seconds."""
+
+    async def type_text(
+        self, session_id: str, text: str, *, submit: bool, patience: float | None = None
+    ) -> None:
+        """Type text as a person would."""
+
+    async def resize(self, session_id: str, cols: int, rows: int) -> None:
+        """Give the terminal another size."""
+
+    async def end(self, session_id: str, *, grace: float = 5.0, by: str = "") -> None:
+        """Ask the program to end and kill it after `grace` seconds; take it out of the queue."""
+
+    async def report_checkpoint(
+        self, session_id: str, checkpoint: dict[str, Any]
+    ) -> LifecycleEvent:
+        """Note a checkpoint that the program itself declared."""
+
+    async def screen(self, session_id: str) -> ScreenState:
+        """Return the screen as it stands now, or as it stood when the session ended."""
+
+    async def last_screen(self, session_id: str) -> ScreenState:
+        """Return the newest screen that can be had, if need be an older one from the log."""
+
+    async def change(self, session_id: str, **changes: Any) -> None:
+        """Change `name` or `team`."""
+
+    async def forget(self, session_id: str) -> Session:
+        """Delete an ended session and its log; return what it was."""
+
+    async def heads(self, session_ids: Collection[str]) -> dict[str, int]:
+        """Return up to which offset the output of those that run was taken in, as far as known."""
+
+    async def read_output(self, session_id: str, offset: int, limit: int) -> bytes:
+        """Return output that the log of this process does not have yet, b"" where there is none."""
+
+    async def bring_up_to_date(self, session_id: str) -> None:
+        """Have all output so far in the log that everybody reads, as far as that can be done."""
+
+    async def folders(self, path: str, host: str = "") -> list[str]:
+        """Return folders of a host whose paths begin so; without a name of one with room."""
+
+    async def recover(self) -> Report:
+        """Look again for what nobody follows on this machine."""
+
+    def health(self) -> dict[str, Any]:
+        """Return what /health and the admin show."""
+
+    def stalled(self, session_id: str) -> str | None:
+        """Say why a session's output stands still, as far as this process knows; for any thread."""
