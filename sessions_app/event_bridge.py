@@ -1,8 +1,9 @@
-"""The bridge: every SessionEvent that the manager tells goes into the channel layer's group.
+"""The bridge: every SessionEvent that the manager tells goes into the channel layer's groups.
 
-A message holds what each server process needs to serve its viewers, encoded once: the layer may
-lose messages, so each also says what came before it (`offset`, `seq`), and gaps are read from the
-log.
+All server processes hear of all events; a session's output has a group of its own, which those
+processes join that show it to somebody. A message holds what each server process needs to serve its
+viewers, encoded once: the layer may lose messages, so each also says what came before it (`offset`,
+`seq`), and gaps are read from the log.
 """
 
 import asyncio
@@ -27,6 +28,18 @@ INLINE_BYTES = 128 * 1024
 MOST_WAITING = 4096
 MOST_INLINE = 64
 STOP_SECONDS = 0.5
+# A layer that takes longer than this for one message has lost it.
+LAYER_SECONDS = 2.0
+
+
+def output_group(session_id: str) -> str:
+    """Return the group of a session's output."""
+    return f"output.{session_id}"
+
+
+def group_of(event: Announcement) -> str:
+    """Return the group whose members are told."""
+    return output_group(event.session_id) if isinstance(event, OutputEvent) else GROUP
 
 
 def to_message(event: Announcement, *, inline: bool = True) -> dict[str, Any]:
@@ -72,6 +85,7 @@ class EventBridge:
         self._waiting: deque[Announcement] = deque(maxlen=MOST_WAITING)
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._is_in_trouble = False
 
     def start(self) -> None:
         """Begin to listen and to forward."""
@@ -100,8 +114,18 @@ class EventBridge:
             self._news.clear()
             while self._waiting:
                 inline = len(self._waiting) <= MOST_INLINE
-                message = to_message(self._waiting.popleft(), inline=inline)
-                try:
-                    await layer.group_send(GROUP, message)
-                except Exception as error:
-                    logger.warning("an event could not be forwarded: %s", error)
+                await self._send(layer, self._waiting.popleft(), inline=inline)
+
+    async def _send(self, layer: Any, event: Announcement, *, inline: bool) -> None:
+        """Send one message; what the layer does not take is lost to it, and in the log."""
+        try:
+            async with asyncio.timeout(LAYER_SECONDS):
+                await layer.group_send(group_of(event), to_message(event, inline=inline))
+        except Exception as error:
+            if not self._is_in_trouble:  # once, not for every piece of output
+                logger.warning("events cannot be forwarded: %s", error or type(error).__name__)
+            self._is_in_trouble = True
+        else:
+            if self._is_in_trouble:
+                logger.warning("events are forwarded again")
+            self._is_in_trouble = False

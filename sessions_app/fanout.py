@@ -1,4 +1,4 @@
-"""The fan-out: one subscription per server process, however many viewers.
+"""The fan-out: one subscription per server process and group, however many viewers.
 
 It keeps the recent tail of every watched session, already encoded, and wakes the viewers; each
 viewer then takes what follows its own cursor. Whoever has fallen out of the tail is served from the
@@ -13,7 +13,7 @@ has no rest: they get no larger by waiting.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NamedTuple, Protocol
@@ -24,7 +24,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from sessions_app.database_threads import DatabaseThreads
-from sessions_app.event_bridge import GROUP
+from sessions_app.event_bridge import GROUP, LAYER_SECONDS, output_group
 from sessions_app.events import ACTIVE
 from sessions_app.exceptions import ManagerUnavailable
 from sessions_app.live_frames import JOINED_BYTES, Frame, Output, Piece, RecentOutput
@@ -157,13 +157,20 @@ class FanOut:
         self._layer: Any = None
         self._channel = ""
         self._tasks: list[asyncio.Task[None]] = []
+        # The sessions whose output is heard, and those that nobody watches any more.
+        self._joined: set[str] = set()
+        self._to_leave: asyncio.Queue[str] = asyncio.Queue()
 
     async def start(self) -> None:
-        """Join the group and begin to listen."""
+        """Join the group of all events and begin to listen."""
         self._layer = get_channel_layer()
         self._channel = await self._layer.new_channel()
         await self._layer.group_add(GROUP, self._channel)
-        for work, name in ((self._listen(), "fan-out"), (self._compare(), "fan-out-poll")):
+        for work, name in (
+            (self._listen(), "fan-out"),
+            (self._compare(), "fan-out-poll"),
+            (self._leave(), "fan-out-leave"),
+        ):
             self._tasks.append(asyncio.create_task(work, name=name))
 
     async def stop(self) -> None:
@@ -171,11 +178,46 @@ class FanOut:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._layer.group_discard(GROUP, self._channel)
+        for group in (GROUP, *map(output_group, self._joined)):
+            await self._membership(self._layer.group_discard, group)
         await asyncio.to_thread(self.log.close)
 
+    async def join(self, session_ids: Iterable[str]) -> None:
+        """Hear the output of these sessions, which are watched; returns once it can be heard.
+
+        A layer that does not answer is not waited for: the log is compared meanwhile.
+        """
+        for session_id in session_ids:
+            if session_id not in self._joined and session_id in self._tails:
+                self._joined.add(session_id)
+                group = output_group(session_id)
+                if not await self._membership(self._layer.group_add, group):
+                    self._joined.discard(session_id)
+
+    async def _leave(self) -> None:
+        """Leave the groups of sessions that nobody watches any more."""
+        while True:
+            session_id = await self._to_leave.get()
+            if session_id in self._joined and session_id not in self._tails:
+                self._joined.discard(session_id)
+                await self._membership(self._layer.group_discard, output_group(session_id))
+                if session_id in self._tails:  # somebody came meanwhile
+                    await self.join([session_id])
+
+    async def _membership(self, change: Callable[[str, str], Awaitable[None]], group: str) -> bool:
+        try:
+            async with asyncio.timeout(LAYER_SECONDS):
+                await change(group, self._channel)
+        except Exception as error:
+            logger.warning("the channel layer does not answer: %s", error or type(error).__name__)
+            return False
+        return True
+
     def watch(self, session_id: str, watcher: Watcher) -> Tail:
-        """Return the session's tail, which from now on wakes this watcher."""
+        """Return the session's tail, which from now on wakes this watcher.
+
+        Its output is heard once `join` has returned.
+        """
         tail = self._tails.get(session_id)
         if tail is None:
             tail = self._tails[session_id] = Tail(session_id, self._room)
@@ -196,6 +238,7 @@ class FanOut:
             tail.watchers.discard(watcher)
             if not tail.watchers:
                 del self._tails[session_id]
+                self._to_leave.put_nowait(session_id)
 
     async def _listen(self) -> None:
         while True:
@@ -261,6 +304,7 @@ class FanOut:
             await asyncio.sleep(POLL_SECONDS)
             if not self.viewers:
                 continue
+            await self.join(list(self._tails))
             for tail in self._tails.values():
                 tail.forget_if_silent()
             try:

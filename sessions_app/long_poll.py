@@ -160,6 +160,7 @@ async def wait(fan_out: FanOut, wanted: Wanted, seconds: float) -> Happened | No
     """
     waiter = _Waiter(fan_out, wanted)
     try:
+        await fan_out.join([wanted.session_id])
         async with asyncio.timeout(seconds):
             while True:
                 waiter.begin_to_look()

@@ -8,6 +8,7 @@ fetched first, or to be waited for, is left to the task.
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from enum import Enum, auto
 from typing import Any
 from uuid import UUID
 
+from django.db import Error
 from django.utils import timezone
 
 from sessions_app import event_log
@@ -37,6 +39,10 @@ CATCH_UP_BYTES = 256 * 1024
 # Sessions that ended before the viewer's eyes, so that they are not discovered again.
 FINISHED_KEPT = 1000
 EARLY_KEPT = 1000
+# What needs a database that does not answer is tried again after this.
+DATABASE_RETRY_SECONDS = 0.5
+
+logger = logging.getLogger(__name__)
 
 
 class Notice(Enum):
@@ -139,9 +145,9 @@ class Viewer:
             for session_id in set(self._cursors) - {str(row.pk) for row in rows}:
                 self._drop(session_id)
             self._everything_output = output is True
+            heads = await self._watch(rows, output)
             for row in rows:
-                wanted = output if isinstance(output, bool) else str(row.pk) in output
-                await self._begin(row, positions.get(str(row.pk)), output=wanted)
+                await self._begin(row, positions.get(str(row.pk)), heads.get(str(row.pk), 0))
             early, self._early = self._early or {}, None
             for session_id, hidden in early.items():
                 self.changed(session_id, hidden=hidden)
@@ -174,19 +180,34 @@ class Viewer:
         if self._cursors.pop(session_id, None):
             self._fan_out.unwatch(session_id, self)
 
-    async def _begin(self, row: Session, position: Position | None, *, output: bool) -> None:
-        """Watch a session from the client's position, or from its current screen."""
+    async def _watch(self, rows: Collection[Session], output: bool | set[str]) -> dict[str, int]:
+        """Hear of these sessions from now on; return how far output of those that run goes.
+
+        Watched first and read second: what comes in between is in the tail.
+        """
+        for session_id in (str(row.pk) for row in rows):
+            wanted = output if isinstance(output, bool) else session_id in output
+            tail = self._fan_out.watch(session_id, self)
+            self._cursors[session_id] = Cursor(session_id, tail, output=wanted)
+        await self._fan_out.join(str(row.pk) for row in rows)
+        return await get_manager().heads([str(row.pk) for row in rows if row.is_alive])
+
+    async def _begin(self, row: Session, position: Position | None, head: int) -> None:
+        """Show a session that is watched, from the client's position or its current screen.
+
+        `head` is how far its output was taken in, 0 where nobody knows better than the row.
+        """
         session_id = str(row.pk)
-        # Watched first and read second: what comes in between is in the tail.
-        tail = self._fan_out.watch(session_id, self)
-        cursor = self._cursors[session_id] = Cursor(session_id, tail, output=output)
-        kept = await self._fan_out.log.run(event_log.output_range, session_id)
+        cursor = self._cursors[session_id]
+        tail = cursor.tail
+        first, last = await self._fan_out.log.run(event_log.output_range, session_id)
+        kept = first, max(last, head)
         # Not as far as the spool reaches: that may end inside a character.
-        tail.lift(max(row.output_bytes, get_manager().taken_in(session_id)), row.last_seq)
+        tail.lift(max(row.output_bytes, head), row.last_seq)
         if position is None:
             cursor.seq = row.last_seq
-            if output and row.last_seq:  # what has not begun has no screen
-                await self._draw(cursor, await get_manager().screen(session_id))
+            if cursor.output and row.last_seq:  # what has not begun has no screen
+                await self._draw(cursor, await get_manager().last_screen(session_id))
         elif _can_continue(position, row, kept, tail):
             cursor.seq, cursor.offset = position.seq, position.offset
         else:
@@ -205,14 +226,33 @@ class Viewer:
             while self._notices:
                 # After a subscription, not amid it: what that has read may be out of date.
                 async with self._subscribing:
-                    await self._tell_notice(*self._notices.popleft())
+                    await self._tell_next_notice()
             while self._dirty:
                 round_, self._dirty = self._dirty, {}
                 # One frame per session and round: a loud session does not starve the others.
                 for session_id in round_:
                     cursor = self._cursors.get(session_id)
-                    if cursor is not None and cursor.ready and await self._step(cursor):
+                    if cursor is not None and cursor.ready and await self._try_step(cursor):
                         self._dirty[session_id] = None
+
+    async def _try_step(self, cursor: Cursor) -> bool:
+        """Do the next step; while the database does not answer, what needs it is put off."""
+        try:
+            return await self._step(cursor)
+        except Error as error:
+            logger.warning("session %s cannot be read yet: %s", cursor.session_id, error)
+            loop = asyncio.get_running_loop()
+            loop.call_later(DATABASE_RETRY_SECONDS, self.wake, cursor.session_id)
+            return False
+
+    async def _tell_next_notice(self) -> None:
+        session_id, notice = self._notices.popleft()
+        try:
+            await self._tell_notice(session_id, notice)
+        except Error as error:
+            logger.warning("session %s cannot be looked at yet: %s", session_id, error)
+            loop = asyncio.get_running_loop()
+            loop.call_later(DATABASE_RETRY_SECONDS, self._notice, session_id, notice)
 
     async def _tell_notice(self, session_id: str, notice: Notice) -> None:
         rows: list[Session] = []
@@ -227,7 +267,8 @@ class Viewer:
                 await self._send_json({"type": ServerMessage.UPDATED, "session": session})
             if self.everything and self._is_news(row):
                 start = Position(seq=0, offset=0)
-                await self._begin(row, start, output=self._everything_output)
+                heads = await self._watch([row], self._everything_output)
+                await self._begin(row, start, heads.get(session_id, 0))
 
     def _was_seen(self, session_id: str, notice: Notice) -> bool:
         """Tell whether the client may know a session that it cannot see now."""
@@ -311,14 +352,19 @@ class Viewer:
 
     async def _send_from_log(self, cursor: Cursor) -> bool:
         """Send what the tail does not have, in a larger piece, up to the next event."""
-        data = await self._fan_out.log.run(
-            event_log.read_output,
-            cursor.session_id,
-            cursor.offset,
-            min(CATCH_UP_BYTES, cursor.output_end() - cursor.offset),
-        )
+        session_id, offset = cursor.session_id, cursor.offset
+        most = min(CATCH_UP_BYTES, cursor.output_end() - offset)
+        trouble: Error | None = None
+        try:
+            data = await self._fan_out.log.run(event_log.read_output, session_id, offset, most)
+        except Error as error:
+            data, trouble = b"", error
+        if not data:  # another host may have what the archive does not have yet
+            data = await get_manager().read_output(session_id, offset, most)
         if self._cursors.get(cursor.session_id) is not cursor:
             return False  # the client has asked for another stream meanwhile
+        if not data and trouble is not None:
+            raise trouble
         if not data:
             return await self._skip_what_is_gone(cursor)
         data = data[: whole_characters(data) or len(data)]
@@ -341,7 +387,7 @@ class Viewer:
 
     async def _reset(self, cursor: Cursor) -> None:
         """Tell the client that the stream does not go on where it was, and draw the screen."""
-        state = await get_manager().screen(cursor.session_id)
+        state = await get_manager().last_screen(cursor.session_id)
         await self._send_json(
             {
                 "type": ServerMessage.RESET,
