@@ -69,6 +69,12 @@ class Archiver:
                 several = [key for key in waiting[first : first + AT_ONCE] if key in self._pending]
                 await self._archive(several)
 
+    async def flush(self, session_id: str) -> None:
+        """Archive what there is of one session, now; what fails is tried again later."""
+        async with self._busy:
+            if session_id in self._pending:
+                await self._archive([session_id])
+
     async def finish(self, session_id: str, upto: int, keep_screen: KeepScreen) -> None:
         """Archive all of a session that has ended; returns only when the database has it."""
         self.mark(session_id, datetime.now().astimezone(), upto, keep_screen)

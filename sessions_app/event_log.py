@@ -140,7 +140,7 @@ def read_output(session_id: str, offset: int, limit: int) -> bytes:
 
     What both have is read from the spool, which takes a hundredth of the time.
     """
-    if data := _read_spool(session_id, offset, limit):
+    if data := read_spool(session_id, offset, limit):
         return data
     parts: list[bytes] = []
     missing = limit
@@ -152,7 +152,7 @@ def read_output(session_id: str, offset: int, limit: int) -> bytes:
         offset += len(part)
         missing -= len(part)
     if missing > 0:
-        parts.append(_read_spool(session_id, offset, missing))
+        parts.append(read_spool(session_id, offset, missing))
     return b"".join(parts)
 
 
@@ -166,7 +166,7 @@ def read_timed_output(session_id: str, offset: int) -> TimedOutput | None:
     rows = OutputSegment.objects.filter(session_id=session_id, start__gt=offset - SEGMENT_SIZE)
     segment = rows.filter(end__gt=offset).order_by("start").first()
     if segment is None:
-        data = _read_spool(session_id, offset, SEGMENT_SIZE)
+        data = read_spool(session_id, offset, SEGMENT_SIZE)
         marks = [Mark(timezone.now(), offset + len(data))]
         return TimedOutput(offset, data, marks) if data else None
     begin = max(offset, segment.start)
@@ -216,7 +216,8 @@ def unpack(segment: OutputSegment) -> bytes:
     return zstandard.decompress(bytes(segment.data), max_output_size=SEGMENT_SIZE)
 
 
-def _read_spool(session_id: str, offset: int, limit: int) -> bytes:
+def read_spool(session_id: str, offset: int, limit: int) -> bytes:
+    """Return output that this machine has in a spool, b"" where it has none."""
     try:
         return SpoolReader(session_folder(session_id)).read(offset, limit)
     except (OutputGone, FileNotFoundError):

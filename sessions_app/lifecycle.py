@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 from contextvars import Context
+from enum import StrEnum
 from typing import Any, Protocol
 
 from django.conf import settings
@@ -17,10 +18,12 @@ from django.conf import settings
 from sessions_app import audit, rights_watch
 from sessions_app.event_bridge import EventBridge
 from sessions_app.events import CloseCode
-from sessions_app.exceptions import ManagerUnavailable, StateFolderInUse
+from sessions_app.exceptions import CannotStart, ManagerUnavailable, NeedsRedis
 from sessions_app.fanout import FanOut, set_fan_out
 from sessions_app.holders import Holders
+from sessions_app.host_network import HostNetwork
 from sessions_app.session_manager import PersistentSessionManager, set_manager
+from sessions_app.session_verbs import SessionVerbs
 from sessions_app.transport import Application, Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
@@ -31,6 +34,14 @@ READY_SECONDS = 10.0
 SWITCH_SECONDS = 0.001
 STOP_SECONDS = 4.0
 FLUSH_SECONDS = 1.0
+
+
+class Role(StrEnum):
+    """What a process is for."""
+
+    ALL = "all"
+    WEB = "web"  # pages, API and live streams; sessions run elsewhere
+    MANAGER = "manager"  # sessions; nobody reaches it but through the channel layer
 
 
 class LiveStream(rights_watch.Stream, Protocol):
@@ -44,35 +55,57 @@ consumers: set[LiveStream] = set()
 
 
 class Server:
-    """What runs beside the requests, once per process."""
+    """What runs beside the requests, once per process; `role` says what this process is for.
 
-    def __init__(self, holders: Holders | None = None) -> None:
-        self.manager = PersistentSessionManager(holders)
+    Without a Redis it does everything itself, and is the only one.
+    """
+
+    def __init__(self, holders: Holders | None = None, role: Role = Role.ALL) -> None:
+        if role is not Role.ALL and not settings.REDIS_URL:
+            raise NeedsRedis(
+                f"A server that is for the {role} only needs REDIS_URL: it is what carries "
+                "commands and output between the web and the managers."
+            )
+        self.manager = PersistentSessionManager(holders) if role is not Role.WEB else None
+        self.network = HostNetwork(self.manager) if settings.REDIS_URL else None
         self.bridge = EventBridge()
-        self.fan_out = FanOut()
+        self.fan_out = FanOut() if role is not Role.MANAGER else None
         self.journal = audit.Journal()
         self.started = asyncio.Event()
         self._watching_rights: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Start listening before there is anything to hear; raises StateFolderInUse."""
-        await self.fan_out.start()
+        """Start listening before there is anything to hear.
+
+        Raises StateFolderInUse, HostNameTaken and NeedsRedis.
+        """
+        if self.fan_out is not None:
+            await self.fan_out.start()
         self.bridge.start()
         self._begin_recording()
         try:
-            await self.manager.start()
+            verbs = await self._start_manager()
         except BaseException:
             await self._end_recording()
-            await self.bridge.stop()
-            await self.fan_out.stop()
+            await self._stop_listening()
             raise
         audit.note(audit.Action.SERVER_STARTED, audit.SERVER, version=settings.VERSION)
-        self._watching_rights = asyncio.create_task(
-            rights_watch.watch(consumers, self.fan_out.log), name="rights", context=Context()
-        )
+        if self.fan_out is not None:
+            self._watching_rights = asyncio.create_task(
+                rights_watch.watch(consumers, self.fan_out.log), name="rights", context=Context()
+            )
         set_fan_out(self.fan_out)
-        set_manager(self.manager)
+        set_manager(verbs)
         self.started.set()
+
+    async def _start_manager(self) -> SessionVerbs:
+        """Start the manager, if this process has one; return what answers for all sessions."""
+        if self.manager is not None:
+            await self.manager.start()
+        if self.network is not None:
+            return await self.network.start()
+        assert self.manager is not None  # noqa: S101  # else there is a network
+        return self.manager
 
     async def stop(self) -> None:
         """Close the live streams, write what is left to write, and leave the programs running."""
@@ -91,10 +124,19 @@ class Server:
         closed = list(consumers)
         closing = (consumer.close(CloseCode.SERVER_STOPPING) for consumer in closed)
         await asyncio.gather(*closing, return_exceptions=True)
-        await self.manager.stop()
+        if self.network is not None:
+            await self.network.stop()
+        if self.manager is not None:
+            await self.manager.stop()
         await self.bridge.stop()
         await _until_sent(closed)
-        await self.fan_out.stop()
+        if self.fan_out is not None:
+            await self.fan_out.stop()
+
+    async def _stop_listening(self) -> None:
+        await self.bridge.stop()
+        if self.fan_out is not None:
+            await self.fan_out.stop()
 
     def _begin_recording(self) -> None:
         self.journal.start()
@@ -105,10 +147,10 @@ class Server:
         await self.journal.stop()
 
 
-async def _start_process() -> None:
+async def start_process(role: Role | None = None) -> None:
     """Start in a process that does nothing else: this changes how all of it runs."""
     sys.setswitchinterval(SWITCH_SECONDS)
-    await start()
+    await start(role=role)
     # Garbage is looked for no longer in what was loaded: looking through it all takes 80 ms.
     gc.collect()
     gc.freeze()
@@ -124,12 +166,22 @@ async def _until_sent(closed: list[LiveStream]) -> None:
 _server: Server | None = None
 
 
-async def start(holders: Holders | None = None) -> None:
-    """Start the process's server; a second call does nothing."""
+async def start(holders: Holders | None = None, role: Role | None = None) -> None:
+    """Start the process's server, by default in the role that is set; a second call does nothing.
+
+    Raises what Server and its `start` raise, all of them CannotStart.
+    """
     global _server  # one per process
     if _server is None:
-        _server = Server(holders)
+        _server = Server(holders, role or Role(settings.HARNESS_ROLE))
         await _server.start()
+
+
+def manager() -> PersistentSessionManager:
+    """Return this process's own manager; raises ManagerUnavailable where it has none."""
+    if _server is None or _server.manager is None:
+        raise ManagerUnavailable("This process runs no sessions.")
+    return _server.manager
 
 
 async def stop() -> None:
@@ -168,8 +220,8 @@ def with_lifespan(application: Application) -> Application:
 async def _lifespan(receive: Receive, send: Send) -> None:
     await receive()
     try:
-        await _start_process()
-    except StateFolderInUse as error:
+        await start_process()
+    except CannotStart as error:
         await send({"type": "lifespan.startup.failed", "message": str(error)})
         return
     await send({"type": "lifespan.startup.complete"})
@@ -212,8 +264,8 @@ def start_with_reactor() -> None:
 async def _start_or_exit() -> None:
     """Start, or end the process with a sentence: a server without a manager serves nobody."""
     try:
-        await _start_process()
-    except StateFolderInUse as error:
+        await start_process()
+    except CannotStart as error:
         sys.exit(f"{error}")
     except Exception:
         logger.exception("the session manager could not be started")

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from django.utils import timezone
 
-from sessions_app import event_log
+from sessions_app import event_log, session_rows
 from sessions_app.archiver import Archiver
 from sessions_app.event_teller import Announce, EventTeller, Fact, reported, resized
 from sessions_app.events import (
@@ -65,6 +65,8 @@ SETTLE_MOST_SECONDS = 0.6
 
 # A database that is locked holds up neither the live view nor who resizes for longer than this.
 TELL_SIZE_SECONDS = 0.5
+# A database that is locked or down is asked again this often.
+RETRY_SECONDS = 0.5
 # A holder whose program has ended already makes its socket anew within milliseconds.
 CONNECT_PAUSES_SECONDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 
@@ -131,6 +133,7 @@ class LiveSession:
         if stalled != self.stalled:
             self.stalled = stalled
             self._announce(SessionChanged(session_id=self.session_id))
+            self._run_errand(self._note_stalled(), "note-stalled")
 
     def exited(self, record: ExitRecord) -> None:
         """Note that the program has ended and how much it wrote."""
@@ -389,6 +392,18 @@ class LiveSession:
         task = asyncio.create_task(work, name=f"{name}-{self.session_id}")
         self._errands.add(task)
         task.add_done_callback(self._errands.discard)
+
+    async def _note_stalled(self) -> None:
+        """Write it where other processes see it, once the database takes it."""
+        while True:
+            try:
+                await self._archiver.log.run_in_background(
+                    session_rows.note_stalled, self.session_id, self.stalled or ""
+                )
+            except session_rows.DatabaseTrouble:
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return
 
     def keep_screen(self) -> tuple[int, int, int, bytes]:
         """Return `(offset, cols, rows, data)` that draws the screen as it is now."""

@@ -8,13 +8,15 @@ One per state folder. It lives in the server's event loop; code in threads reach
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
+from uuid import uuid4
 
 from django.conf import settings
 from django.utils import timezone
 
-from sessions_app import audit, event_log, program, recovery, session_rows
+from sessions_app import audit, event_log, hosts, program, recovery, session_rows
 from sessions_app.callers import Caller
 from sessions_app.events import (
     MAX_SIZE,
@@ -24,12 +26,17 @@ from sessions_app.events import (
     iso,
 )
 from sessions_app.exceptions import (
+    HostNameTaken,
     InvalidRequest,
     ManagerUnavailable,
+    NeedsRedis,
     SessionError,
     SessionNotRunning,
 )
+from sessions_app.folders import directories_under
 from sessions_app.holders import Holders, ProcessHolders
+from sessions_app.host_state import BEAT_SECONDS
+from sessions_app.hosts import Beat, Presence
 from sessions_app.launch import LaunchRequest, check_launch
 from sessions_app.live_session import LiveSession
 from sessions_app.models import Session
@@ -37,9 +44,12 @@ from sessions_app.rights import Right
 from sessions_app.screen import Screen
 from sessions_app.screen_state import ScreenState, screen_state
 from sessions_app.session_row import SessionRow
+from sessions_app.session_rows import Place
 from sessions_app.session_runs import SessionRuns
+from sessions_app.session_verbs import SessionVerbs
 from sessions_app.start_limits import StartLimits
-from sessions_app.state_lock import lock_state_folder
+from sessions_app.state_lock import folder_id, lock_state_folder
+from sessions_app.stored_sessions import StoredSessions
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +60,8 @@ RETENTION_SECONDS = 3600.0
 RECOVER_SECONDS = 10.0
 # While a start that a crash cut off may still turn out to have succeeded.
 RECOVER_UNDECIDED_SECONDS = 1.0
+# Output that another process gets in one answer.
+MOST_AT_ONCE = 256 * 1024
 
 T = TypeVar("T")
 
@@ -60,10 +72,13 @@ class PersistentSessionManager:
     def __init__(self, holders: Holders | None = None) -> None:
         self.host: str = settings.HARNESS_HOST_NAME
         self.slots: int = settings.HARNESS_SLOTS
+        self.incarnation = uuid4().hex
         self.started_at: str | None = None
         self.recovery = recovery.Report()
         self.loop: asyncio.AbstractEventLoop | None = None
-        self._runs = SessionRuns(self.host, self.slots, holders or ProcessHolders(), type(self))
+        self._place = Place(host=self.host, slots=self.slots, labels=settings.HARNESS_LABELS)
+        self._runs = SessionRuns(self._place, holders or ProcessHolders(), type(self))
+        self._stored = StoredSessions(self._runs.log, self._runs.announce)
         self._typing: set[asyncio.Task[None]] = set()
         self._launching: dict[str, asyncio.Task[None]] = {}
         self._recovering = asyncio.Lock()
@@ -78,16 +93,20 @@ class PersistentSessionManager:
     async def start(self) -> None:
         """Take the state folder, adopt what runs, and begin to serve.
 
-        Raises StateFolderInUse when another server works on the same folder.
+        Raises StateFolderInUse when another server works on the same folder, HostNameTaken when
+        another machine has this one's name, and NeedsRedis when there are others at all and nothing
+        carries messages to them.
         """
         self.loop = asyncio.get_running_loop()
         self._lock = lock_state_folder(settings.HARNESS_STATE_DIR)
         event_log.sessions_folder().mkdir(mode=0o700, exist_ok=True)
+        await self._runs.log.run(self._enter, folder_id(settings.HARNESS_STATE_DIR))
         # The first screen takes 80 ms, in which the library reads its own declarations.
         await asyncio.to_thread(Screen, MAX_SIZE, MIN_SIZE)
         self.recovery = await recovery.recover(self._runs, self._runs.log)
         self._undecided = bool(self.recovery.undecided)
         self._runs.begin()
+        self._runs.own(self._beat(), "beat")
         self._runs.own(self._recover_again(), "recover")
         if days := settings.HARNESS_RETENTION_DAYS:
             self._runs.own(self._keep_to_retention(days), "retention")
@@ -98,10 +117,55 @@ class PersistentSessionManager:
         """Let go of everything; the programs go on without us."""
         for task in list(self._typing):
             task.cancel()
+        with suppress(*session_rows.DatabaseTrouble):  # then it will be missed soon enough
+            await self._runs.log.run_in_background(hosts.leave, self.host, self.incarnation)
         await self._runs.stop()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    def _enter(self, folder: str) -> None:
+        presence = Presence(
+            name=self.host,
+            folder=folder,
+            incarnation=self.incarnation,
+            slots=self.slots,
+            version=settings.VERSION,
+            labels=settings.HARNESS_LABELS,
+        )
+        others = [] if settings.REDIS_URL else hosts.others(presence)
+        if others:
+            raise NeedsRedis(
+                f"The host {others[0]} works on the same database, and without REDIS_URL neither "
+                "can hear of the other's sessions. Set it to the same Redis on all machines."
+            )
+        hosts.enter(presence)
+
+    async def _beat(self) -> None:
+        """Say every two seconds that this host is there, and look whether there is work."""
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            news = Beat(load=os.getloadavg()[0] / (os.cpu_count() or 1), problem=self._problem())
+            try:
+                await self._runs.log.run_in_background(
+                    hosts.beat, self.host, self.incarnation, news
+                )
+            except HostNameTaken as error:
+                logger.error("%s", error)
+            except session_rows.DatabaseTrouble as error:
+                logger.warning("the host could not be kept fresh: %s", error)
+            self._runs.look_into_queue()
+
+    def _problem(self) -> str:
+        """Return what is wrong on this machine, "" if nothing is."""
+        if self._runs.archiver.error:
+            return self._runs.archiver.error
+        stalled = sorted({live.stalled for live in self._runs.live.values() if live.stalled})
+        return f"Output stands still: {', '.join(stalled)}." if stalled else ""
+
+    def look_into_queue(self) -> None:
+        """Start what is queued, if there is room for it."""
+        self._runs.look_into_queue()
 
     def health(self) -> dict[str, Any]:
         """Return what /health and the admin show."""
@@ -162,10 +226,38 @@ class PersistentSessionManager:
         """Return the ids of the sessions whose programs are followed."""
         return list(self._runs.live)
 
+    def follows(self, session_id: str) -> bool:
+        """Tell whether this manager follows the session's program."""
+        return session_id in self._runs.live
+
     def taken_in(self, session_id: str) -> int:
         """Return up to which offset a running session's output was taken in; else 0."""
         live = self._runs.live.get(session_id)
         return live.head if live else 0
+
+    async def heads(self, session_ids: Collection[str]) -> dict[str, int]:
+        """Return up to which offset the output of those that run was taken in."""
+        return {key: self.taken_in(key) for key in session_ids if self.follows(key)}
+
+    async def read_output(self, session_id: str, offset: int, limit: int) -> bytes:
+        """Return nothing: the log of this process reads the spools of this machine itself."""
+        return b""
+
+    async def read_spool(self, session_id: str, offset: int, limit: int) -> bytes:
+        """Return output that this machine has in a spool and has taken in, for another one."""
+        live = self._runs.live.get(session_id)
+        if live is None or offset >= live.head:
+            return b""
+        most = min(limit, live.head - offset, MOST_AT_ONCE)
+        return await asyncio.to_thread(event_log.read_spool, session_id, offset, most)
+
+    async def folders(self, path: str, host: str = "") -> list[str]:
+        """Return folders of this machine whose paths begin so; it is the only one."""
+        return await asyncio.to_thread(directories_under, path, program.launch_rules())
+
+    async def bring_up_to_date(self, session_id: str) -> None:
+        """Archive what has been taken in."""
+        await self._runs.archiver.flush(session_id)
 
     def holder_pid(self, session_id: str) -> int:
         """Return the process that keeps the session's terminal; raises KeyError."""
@@ -182,7 +274,7 @@ class PersistentSessionManager:
         """
         request = check_launch(request, program.launch_rules())
         session, is_new = await self._runs.log.run(
-            session_rows.accept, request, self.host, self.slots, self._limits
+            session_rows.accept, request, self._place, self._limits
         )
         session_id = str(session.pk)
         if is_new:
@@ -254,11 +346,7 @@ class PersistentSessionManager:
         if not 0 <= grace <= MAX_GRACE_SECONDS:
             sentence = f"The grace is from 0 to {MAX_GRACE_SECONDS:.0f} seconds, not {grace}."
             raise InvalidRequest(sentence, {"grace": [sentence]})
-        who = f" by {by}" if by else ""
-        if session_id not in self._runs.live and await self._runs.log.run(
-            session_rows.unqueue, session_id
-        ):
-            await self._runs.fail(session_id, f"Taken out of the queue{who} before it was started.")
+        if not self.follows(session_id) and await self._stored.take_out_of_queue(session_id, by=by):
             return
         live = await self._live_session(session_id)
         live.ended_by = by or live.ended_by
@@ -275,32 +363,19 @@ class PersistentSessionManager:
         live = self._runs.live.get(session_id)
         if live is not None:
             return screen_state(live.screen, live.head)
-        session = await self._runs.log.run(session_rows.get, session_id)
-        kept = await self._runs.log.run(event_log.load_snapshot, session_id)
-        size = (kept.cols, kept.rows) if kept else (session.cols, session.rows)
-        screen = Screen(*size)
-        screen.feed(bytes(kept.data) if kept else b"")
-        screen.release()
-        return screen_state(screen, kept.offset if kept else 0)
+        return await self._stored.screen(session_id)
+
+    async def last_screen(self, session_id: str) -> ScreenState:
+        """Return the screen: it can always be had here."""
+        return await self.screen(session_id)
 
     async def change(self, session_id: str, **changes: Any) -> None:
         """Change `name` (the empty one takes the name away) or `team`."""
-        await self._runs.log.run(session_rows.change, session_id, **changes)
-        hidden = changes.get("team") is False
-        self._runs.announce(SessionChanged(session_id=session_id, hidden=hidden))
+        await self._stored.change(session_id, **changes)
 
     async def forget(self, session_id: str) -> Session:
         """Delete an ended session and its log; raises SessionStillActive. Returns what it was."""
-        session = await self._runs.log.run(session_rows.forget, session_id)
-        self._runs.announce(
-            SessionChanged(
-                session_id=session_id,
-                forgotten=True,
-                owner_id=session.owner_id,
-                team=session.team,
-            )
-        )
-        return session
+        return await self._stored.forget(session_id)
 
     async def _live_session(self, session_id: str) -> LiveSession:
         live = self._runs.live.get(session_id)
@@ -319,20 +394,20 @@ def _record_start(request: LaunchRequest, session: Session) -> None:
     audit.note(action, request.asked_by, session, command=command, folder=folder)
 
 
-_manager: PersistentSessionManager | None = None
+_verbs: SessionVerbs | None = None
 
 
-def set_manager(manager: PersistentSessionManager | None) -> None:
-    """Make this the manager of the process, or leave the process without one."""
-    global _manager  # one per process, set by its life cycle
-    _manager = manager
+def set_manager(verbs: SessionVerbs | None) -> None:
+    """Have these verbs answer for all sessions in this process, or leave it without any."""
+    global _verbs  # one per process, set by its life cycle
+    _verbs = verbs
 
 
-def get_manager() -> PersistentSessionManager:
-    """Return the running manager of this process; raises ManagerUnavailable."""
-    if _manager is None or _manager.started_at is None:
+def get_manager() -> SessionVerbs:
+    """Return what answers for all sessions in this process; raises ManagerUnavailable."""
+    if _verbs is None or _verbs.started_at is None:
         raise ManagerUnavailable("The session manager is not running yet; try again in a moment.")
-    return _manager
+    return _verbs
 
 
 def to_wire(session: Session | SessionRow, caller: Caller) -> dict[str, Any]:
@@ -340,24 +415,25 @@ def to_wire(session: Session | SessionRow, caller: Caller) -> dict[str, Any]:
 
     `access` is "control" for who may type into it and end it, else "view".
     """
-    stalled = _manager.stalled(str(session.id)) if _manager else None
+    wire = session.to_wire()
+    stalled = _verbs.stalled(str(session.id)) if _verbs else None
     controls = caller.controls(session.owner_id, Right.INPUT)
     return {
-        **session.to_wire(),
-        "stalled": stalled,
+        **wire,
+        "stalled": stalled or wire["stalled"],
         "access": "control" if controls else "view",
     }
 
 
-def call_manager(verb: Callable[[PersistentSessionManager], Coroutine[Any, Any, T]]) -> T:
-    """Run a verb of the manager from a thread and return what it returns.
+def call_manager(verb: Callable[[SessionVerbs], Coroutine[Any, Any, T]]) -> T:
+    """Run a verb from a thread and return what it returns.
 
     Raises what the verb raises, and ManagerUnavailable when it takes longer than 20 s.
     """
-    manager = get_manager()
-    if manager.loop is None:
+    verbs = get_manager()
+    if verbs.loop is None:
         raise ManagerUnavailable("The session manager is not running yet; try again in a moment.")
-    future = asyncio.run_coroutine_threadsafe(verb(manager), manager.loop)
+    future = asyncio.run_coroutine_threadsafe(verb(verbs), verbs.loop)
     try:
         return future.result(CALL_SECONDS)
     except TimeoutError as error:

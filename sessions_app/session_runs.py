@@ -22,7 +22,8 @@ from sessions_app.holders import Holders
 from sessions_app.live_session import LiveSession
 from sessions_app.models import Session
 from sessions_app.screen import Screen
-from sessions_app.signals import session_event
+from sessions_app.session_rows import Place
+from sessions_app.signals import announce
 
 logger = logging.getLogger(__name__)
 
@@ -37,9 +38,8 @@ class SessionRuns:
     `live` are the sessions whose programs are followed, by id.
     """
 
-    def __init__(self, host: str, slots: int, holders: Holders, sender: type) -> None:
-        self.host = host
-        self.slots = slots
+    def __init__(self, place: Place, holders: Holders, sender: type) -> None:
+        self.place = place
         self.log = DatabaseThreads("log-writer", 1)
         self.archiver = Archiver(self.log)
         self.live: dict[str, LiveSession] = {}
@@ -53,7 +53,16 @@ class SessionRuns:
         """Archive, and start what is queued, from now on."""
         self.own(self.archiver.run(), "archiver")
         self.own(self._fill_slots(), "fill-slots")
+        self.look_into_queue()
+
+    def look_into_queue(self) -> None:
+        """Start what is queued, if there is room for it."""
         self._slot_freed.set()
+
+    @property
+    def host(self) -> str:
+        """Return this machine's name."""
+        return self.place.host
 
     async def stop(self) -> None:
         """Let go of everything; the programs go on without us."""
@@ -94,9 +103,15 @@ class SessionRuns:
         while True:
             await self._slot_freed.wait()
             self._slot_freed.clear()
-            while session := await self.log.run(session_rows.claim, self.host, self.slots):
-                self.expect(str(session.pk))
-                await self.launch(session)
+            try:
+                await self._start_queued()
+            except session_rows.DatabaseTrouble as error:
+                logger.warning("the queue cannot be read, trying again: %s", error)
+
+    async def _start_queued(self) -> None:
+        while session := await self.log.run_in_background(session_rows.claim, self.place):
+            self.expect(str(session.pk))
+            await self.launch(session)
 
     async def launch(self, session: Session) -> None:
         """Start the program of a row that holds a slot."""
@@ -145,6 +160,7 @@ class SessionRuns:
         started = await self.log.run(session_rows.first_size, session)
         cols, rows = (kept.cols, kept.rows) if kept else started
         live = self._new_live(session, Screen(cols, rows), head=head)
+        live.stalled = session.stalled or None
         await live.connect(self._holders)
         if kept:
             live.screen.feed(bytes(kept.data))
@@ -187,14 +203,14 @@ class SessionRuns:
             # Whatever went wrong, recovery finds the session again where its log ends.
             await self._let_go(live)
         self._drop_folder(live.session_id)
-        self._slot_freed.set()
+        self.look_into_queue()
 
     async def fail(self, session_id: str, sentence: str) -> None:
         """Close the log of a session without a program, with the reason, and free its slot."""
         await self._end_with(
             session_id, EventType.FAILED, 0, {"error": sentence}, {"error": sentence}
         )
-        self._slot_freed.set()
+        self.look_into_queue()
 
     async def _end_with(
         self,
@@ -204,7 +220,8 @@ class SessionRuns:
         fields: dict[str, Any],
         changes: dict[str, Any],
     ) -> None:
-        changes = {**changes, "ended_at": timezone.now(), "waiting": None, "environment": {}}
+        tidied = {"waiting": None, "stalled": "", "environment": {}}
+        changes = {**changes, **tidied, "ended_at": timezone.now()}
         try:
             event = await self._retry(
                 event_log.append_event,
@@ -232,6 +249,4 @@ class SessionRuns:
 
     def announce(self, event: Announcement) -> None:
         """Tell the world what is in the log by now."""
-        for receiver, outcome in session_event.send_robust(self._sender, event=event):
-            if isinstance(outcome, Exception):
-                logger.error("%s failed on an event", receiver, exc_info=outcome)
+        announce(self._sender, event)

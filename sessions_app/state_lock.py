@@ -1,7 +1,8 @@
-"""One server per state folder: the lock that says so."""
+"""One server per state folder: the lock that says so, and what tells the folder from others."""
 
 import fcntl
 import os
+import uuid
 from pathlib import Path
 
 from sessions_app.exceptions import StateFolderInUse
@@ -25,3 +26,21 @@ def lock_state_folder(folder: Path) -> int:
     os.truncate(descriptor, 0)
     os.pwrite(descriptor, str(os.getpid()).encode(), 0)
     return descriptor
+
+
+def folder_id(folder: Path) -> str:
+    """Return 128 random bits in hexadecimal that the folder keeps; made at the first call.
+
+    The caller holds the folder's lock.
+    """
+    path = folder / "folder-id"
+    try:
+        known = path.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        known = ""
+    if not known:
+        known = uuid.uuid4().hex
+        new = path.with_suffix(".new")
+        new.write_text(known, encoding="ascii")
+        new.replace(path)
+    return known

@@ -13,6 +13,7 @@ from sessions_app.events import EventType, LifecycleEvent, iso
 from sessions_app.launch import LaunchRequest, LaunchRules, check_launch
 from sessions_app.recovery import Report
 from sessions_app.screen_state import ScreenState
+from sessions_app.session_rows import Place
 from sessions_app.start_limits import StartLimits
 
 
@@ -24,7 +25,7 @@ class FakeManager:
         self.launched: list[LaunchRequest] = []
         self.trouble: Exception | None = None
         self.archive_error: str | None = None
-        self.stalled: dict[str, str] = {}
+        self.stalled_sessions: dict[str, str] = {}
         self.slots = 4
         self.roots = ["/"]
         self.limits = StartLimits()
@@ -47,13 +48,17 @@ class FakeManager:
 
         return async_to_sync(run)()
 
+    def stalled(self, session_id: str) -> str | None:
+        """Say why a session's output stands still."""
+        return self.stalled_sessions.get(session_id)
+
     def health(self) -> dict[str, Any]:
         """Return what the real one returns."""
         return {
             "started": self.started_at,
             "host": "test-host",
             "archive": self.archive_error,
-            "stalled": self.stalled,
+            "stalled": self.stalled_sessions,
             "recovery": self.recovery,
         }
 
@@ -63,7 +68,7 @@ class FakeManager:
         request = check_launch(request, LaunchRules(environment=environment, roots=self.roots))
         self.launched.append(request)
         session, _ = await sync_to_async(session_rows.accept)(
-            request, "test-host", self.slots, self.limits
+            request, Place(host="test-host", slots=self.slots), self.limits
         )
         return str(session.pk)
 
@@ -84,6 +89,10 @@ class FakeManager:
     async def end(self, session_id: str, *, grace: float = 5.0, by: str = "") -> None:
         """Note it."""
         self.calls.append(("end", session_id, grace, by))
+
+    async def bring_up_to_date(self, session_id: str) -> None:
+        """Note it."""
+        self.calls.append(("bring_up_to_date", session_id))
 
     async def recover(self) -> Report:
         """Note it."""

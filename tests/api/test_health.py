@@ -57,7 +57,7 @@ def test_a_server_that_cannot_write_its_log_is_down(
 def test_a_server_that_cannot_store_output_is_down(
     client: Client, fake_manager: FakeManager
 ) -> None:
-    fake_manager.stalled = {"some-session": "No space left on device"}
+    fake_manager.stalled_sessions = {"some-session": "No space left on device"}
     answer = client.get("/health")
     assert answer.status_code == 503
     assert "No space left on device" in answer.json()["reason"]

@@ -8,7 +8,7 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from sessions_app import lifecycle
-from sessions_app.session_manager import PersistentSessionManager, get_manager
+from sessions_app.session_manager import PersistentSessionManager
 from tests.waiting_for import auntil
 
 
@@ -28,7 +28,7 @@ async def manager(
     """Start a server; at the end of the test no program of it is left."""
     await lifecycle.start()
     try:
-        yield get_manager()
+        yield lifecycle.manager()
         await end_everything()
     finally:
         # Else every test after it would meet this one's server.
@@ -37,7 +37,7 @@ async def manager(
 
 async def end_everything() -> None:
     """End every session of the running server and wait until it is written."""
-    manager = get_manager()
+    manager = lifecycle.manager()
     await asyncio.gather(
         *(manager.end(session_id, grace=0) for session_id in manager.live_sessions()),
         return_exceptions=True,

@@ -23,7 +23,7 @@ from sessions_app.events import EventType, LifecycleEvent, OutputEvent, SessionC
 from sessions_app.fanout import ALL_TAILS_BYTES, TAIL_BYTES, EventFrame, FanOut, Tail, get_fan_out
 from sessions_app.launch import LaunchRequest
 from sessions_app.live_frames import Frame, Piece, json_text
-from sessions_app.session_manager import PersistentSessionManager, get_manager
+from sessions_app.session_manager import PersistentSessionManager
 from sessions_app.signals import session_event
 from sessions_app.transport import SCOPE_KEY
 from tests.cast import let_in
@@ -312,7 +312,7 @@ async def test_viewers_get_every_byte_and_event_although_the_layer_loses_message
 
 
 async def every_byte_and_event_reach(user: User, *, direct: bool) -> None:
-    manager = get_manager()
+    manager = lifecycle.manager()
     communicator = WebsocketCommunicator(SessionConsumer.as_asgi(), "/ws")
     communicator.scope |= await sync_to_async(let_in)(user)
     if direct:

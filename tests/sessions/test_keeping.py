@@ -17,7 +17,7 @@ from sessions_app.events import Status
 from sessions_app.holder.spool import SpoolWriter
 from sessions_app.launch import LaunchRequest
 from sessions_app.models import OutputSegment, Session
-from sessions_app.session_manager import PersistentSessionManager, get_manager
+from sessions_app.session_manager import PersistentSessionManager
 from tests.waiting_for import auntil
 
 MIB = 1024 * 1024
@@ -88,7 +88,7 @@ async def test_old_sessions_are_forgotten_by_the_running_server(
 
     await auntil(is_gone)
     assert await Session.objects.filter(pk=young.pk).aexists()
-    assert get_manager().live_sessions() == []
+    assert lifecycle.manager().live_sessions() == []
     await lifecycle.stop()
 
 

@@ -22,7 +22,6 @@ from sessions_app.launch import LaunchRequest
 from sessions_app.models import OutputSegment, Session
 from sessions_app.session_manager import (
     PersistentSessionManager,
-    get_manager,
 )
 from sessions_app.state_lock import lock_state_folder
 from tests.waiting_for import auntil
@@ -254,7 +253,7 @@ async def test_an_adopted_session_goes_on_where_the_log_ends(
     await shows(manager, session_id, "first")
     await lifecycle.stop()
     await lifecycle.start()
-    again = get_manager()
+    again = lifecycle.manager()
     assert again.recovery.adopted == [session_id]
     await shows(again, session_id, "first")
     await again.write(session_id, b"echo still=$answer\r")

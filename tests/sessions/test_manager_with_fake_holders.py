@@ -18,7 +18,7 @@ from sessions_app.exceptions import InputQueueFull, SessionNotRunning
 from sessions_app.holder_client import HolderGone, LaunchFailed
 from sessions_app.launch import LaunchRequest
 from sessions_app.models import OutputSegment, ScreenSnapshot, Session
-from sessions_app.session_manager import PersistentSessionManager, get_manager
+from sessions_app.session_manager import PersistentSessionManager
 from sessions_app.signals import session_event
 from tests.sessions.fake_holders import FakeHolder, FakeHolders
 from tests.waiting_for import auntil
@@ -36,7 +36,7 @@ async def manager(
     transactional_db: None, state_folder: Path, holders: FakeHolders
 ) -> AsyncIterator[PersistentSessionManager]:
     await lifecycle.start(holders)
-    yield get_manager()
+    yield lifecycle.manager()
     await lifecycle.stop()
 
 
@@ -300,7 +300,7 @@ async def test_a_report_that_was_answered_before_a_crash_is_not_raised_again(
     await crash()
     await lifecycle.start(holders)
     holder.print(b"more")
-    await auntil(lambda: get_manager().taken_in(session_id) == holder.spool.size)
+    await auntil(lambda: lifecycle.manager().taken_in(session_id) == holder.spool.size)
     assert (await row(session_id)).last_seq == 3
 
 

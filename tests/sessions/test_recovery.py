@@ -18,7 +18,7 @@ from sessions_app.holder.processes import boot_id, identify
 from sessions_app.launch import LaunchRequest
 from sessions_app.models import Session
 from sessions_app.recovery import Found, Outcome, Row, decide
-from sessions_app.session_manager import PersistentSessionManager, get_manager
+from sessions_app.session_manager import PersistentSessionManager
 from tests.sessions.conftest import end_everything
 from tests.waiting_for import auntil
 
@@ -112,7 +112,7 @@ async def test_a_session_without_anything_left_fails_with_a_true_sentence(stoppe
     session = await has_ended(session_id)
     assert session.status == Status.FAILED
     assert "terminal is gone" in session.error
-    assert get_manager().recovery.ended == [session_id]
+    assert lifecycle.manager().recovery.ended == [session_id]
 
 
 async def test_a_start_that_was_cut_off_fails_with_the_reason(stopped: Path) -> None:
@@ -173,7 +173,7 @@ async def test_a_folder_without_a_session_is_reported_and_never_touched(stopped:
     for name in ("19e6a653-841e-4fe3-8493-ecdf33372186", "what is this"):
         (stopped / "sessions" / name).mkdir()
     await lifecycle.start()
-    assert len(get_manager().recovery.strays) == 2
+    assert len(lifecycle.manager().recovery.strays) == 2
     assert len(list((stopped / "sessions").iterdir())) == 2
 
 
@@ -188,7 +188,7 @@ async def test_processes_of_an_ended_session_are_reported_and_left_alone(stopped
     session_id = await left_behind(Status.FAILED)
     folder = write_folder(session_id)
     await lifecycle.start()
-    assert get_manager().recovery.orphans == [session_id]
+    assert lifecycle.manager().recovery.orphans == [session_id]
     assert folder.exists()
 
 
@@ -202,11 +202,11 @@ async def test_a_holder_that_runs_and_does_not_answer_is_tried_again(
     session_id = await left_behind(Status.RUNNING)
     folder = write_folder(session_id)
     await lifecycle.start()
-    assert get_manager().recovery.unresponsive == [session_id]
+    assert lifecycle.manager().recovery.unresponsive == [session_id]
     assert (await row(session_id)).status == Status.RUNNING
     assert set(asked) == {10}
     (folder / "identity.json").unlink()
-    await get_manager().recover()
+    await lifecycle.manager().recover()
     assert (await has_ended(session_id)).status == Status.FAILED
 
 

@@ -11,7 +11,7 @@ from sessions_app.events import EventType, Status
 from sessions_app.exceptions import InvalidTransition
 from sessions_app.launch import LaunchRequest
 from sessions_app.models import Session
-from sessions_app.session_manager import PersistentSessionManager, get_manager
+from sessions_app.session_manager import PersistentSessionManager
 from tests.waiting_for import auntil
 
 RULE = "═" * 56
@@ -140,7 +140,7 @@ async def test_a_session_still_waits_after_a_restart_and_is_not_told_twice(
     await lifecycle.stop()
     await lifecycle.start()
     assert (await row(session_id)).status == Status.WAITING_CHECKPOINT
-    await get_manager().write(session_id, b"approved\r")
+    await lifecycle.manager().write(session_id, b"approved\r")
     await has_status(session_id, Status.RUNNING)
     kinds = [kind for kind, _ in await events(session_id)]
     assert kinds == [EventType.STARTED, EventType.CHECKPOINT, EventType.RESUMED]
