@@ -7,6 +7,7 @@ from dashboard import account, views
 urlpatterns = [
     path("", views.home, name="home"),
     path("history", views.history, name="history"),
+    path("hosts", views.hosts, name="hosts"),
     path("sessions/<uuid:session_id>", views.session, name="session"),
     path("settings", account.settings_page, name="settings"),
     path("settings/tokens", account.make_token, name="token-make"),

@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -16,6 +17,7 @@ from django.views.decorators.http import require_safe
 
 from dashboard.history import HistoryFilter
 from sessions_app.callers import caller_of
+from sessions_app.hosts import all_hosts
 from sessions_app.models import Session, SessionQuerySet
 from sessions_app.rights import Right
 
@@ -32,6 +34,8 @@ def _visible(request: HttpRequest) -> SessionQuerySet:
 
 def _slots(alive: list[Session]) -> list[dict[str, Any]]:
     """Return this machine's slots in order, each with the session in it or None."""
+    if settings.HARNESS_ROLE == "web":
+        return []
     taken = {item.slot: item for item in alive if item.host == settings.HARNESS_HOST_NAME}
     numbers = range(1, max(settings.HARNESS_SLOTS, *(slot or 0 for slot in taken), 0) + 1)
     return [{"number": number, "session": taken.get(number)} for number in numbers]
@@ -42,9 +46,11 @@ def home(request: HttpRequest) -> HttpResponse:
     """Show the slots, the queue and what ended lately."""
     visible = _visible(request)
     alive = list(visible.holding_a_slot().order_by("host", "slot"))
+    slots = _slots(alive)
+    shown = {slot["session"].pk for slot in slots if slot["session"]}
     context = {
-        "slots": _slots(alive),
-        "elsewhere": [item for item in alive if item.host != settings.HARNESS_HOST_NAME],
+        "slots": slots,
+        "elsewhere": [item for item in alive if item.pk not in shown],
         "queued": visible.queued(),
         "ended": visible.ended().order_by("-ended_at", "-created_at")[:RECENTLY_ENDED],
     }
@@ -63,6 +69,23 @@ def history(request: HttpRequest) -> HttpResponse:
         "pages": paginator.get_elided_page_range(page.number),
     }
     return render(request, "dashboard/history.html", context)
+
+
+@require_safe
+def hosts(request: HttpRequest) -> HttpResponse:
+    """Show the machines that run sessions, how full they are, and what is wrong with them."""
+    caller = caller_of(request)
+    if not caller.may(Right.VIEW):
+        raise PermissionDenied
+    found = all_hosts()
+    context = {
+        "hosts": found,
+        "slots": sum(host.slots for host in found if not host.is_silent),
+        "used": sum(host.used for host in found),
+        "queued": Session.objects.queued().count(),
+        "may_drain": caller.may(Right.ADMIN),
+    }
+    return render(request, "dashboard/hosts.html", context)
 
 
 @login_not_required

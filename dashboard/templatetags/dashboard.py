@@ -16,6 +16,8 @@ from dashboard.history import STATUS_LABELS
 from dashboard.waiting import waiting_summary
 from sessions_app.callers import Caller, caller_of
 from sessions_app.events import Status, iso
+from sessions_app.host_state import HostState
+from sessions_app.hosts import all_hosts
 from sessions_app.models import ApiToken, Session
 from sessions_app.plain_text import plain
 from sessions_app.rights import Right, Role
@@ -133,16 +135,31 @@ def is_over(moment: datetime | None) -> bool:
 def page_facts(request: HttpRequest) -> dict[str, Any]:
     """Return what every page needs to know about the server and about who looks at it."""
     caller = caller_of(request)
+    # A server that only serves pages has no slots, and no session is its own.
+    is_host = settings.HARNESS_ROLE != "web"
     return {
-        "slots": settings.HARNESS_SLOTS,
-        "host": settings.HARNESS_HOST_NAME,
+        "slots": settings.HARNESS_SLOTS if is_host else 0,
+        "host": settings.HARNESS_HOST_NAME if is_host else "",
+        "has_hosts": bool(settings.REDIS_URL) and caller.may(Right.VIEW),
         # Where things lie on the server is nothing for guests.
-        "home": settings.HARNESS_HOME if caller.user.is_authenticated else "",
+        "home": settings.HARNESS_HOME if is_host and caller.user.is_authenticated else "",
         "version": settings.VERSION,
         "caller": caller,
         "role_name": ROLE_NAMES.get(caller.role, "No role"),
         "may_start": caller.may(Right.START),
     }
+
+
+@register.filter
+def host_state(state: str) -> str:
+    """Return the word for a host's state."""
+    return state.capitalize()
+
+
+@register.simple_tag
+def hosts_to_choose() -> list[HostState]:
+    """Return the hosts that may take a session now, by name."""
+    return [host for host in all_hosts() if host.state == "ready"]
 
 
 @register.simple_tag

@@ -2,9 +2,9 @@
 
 from django.contrib import admin
 
-from sessions_app.admin import access, audit, log, sessions, tokens, users
+from sessions_app.admin import access, audit, hosts, log, sessions, tokens, users
 
-__all__ = ["access", "audit", "log", "sessions", "tokens", "users"]
+__all__ = ["access", "audit", "hosts", "log", "sessions", "tokens", "users"]
 
 admin.site.site_header = "Session harness"
 admin.site.site_title = "Session harness"

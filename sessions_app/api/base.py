@@ -109,6 +109,12 @@ class ApiView(APIView):
             raise NotAllowed(_REFUSALS[right])
         return session
 
+    def up_to_date(self, session: Session) -> None:
+        """Have in the log what a program of another host has printed so far."""
+        if session.is_alive and settings.REDIS_URL:
+            key = str(session.pk)
+            session_manager.call_manager(lambda verbs: verbs.bring_up_to_date(key))
+
     def describe(self, request: Request, session_id: UUID) -> dict[str, Any]:
         """Return the session as this caller reads it."""
         return self.wire(request, self.session(request, session_id))

@@ -1,69 +1,19 @@
-"""Completion of folders' paths, inside the roots and no further."""
+"""Completion of folders' paths, on the machine where a program is to run."""
 
-import heapq
-import os
-from collections.abc import Sequence
-
+from django.conf import settings
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from sessions_app import program
+from sessions_app import program, session_manager
 from sessions_app.api import serializers as wire
 from sessions_app.api.base import ApiView, answers, validated
-from sessions_app.launch import LaunchRules
+from sessions_app.folders import directories_under
 from sessions_app.rights import Right
-from sessions_app.roots import OutsideRoots, expand_home, leads_inside, open_in_roots
-
-MOST = 50
-
-
-def directories_under(prefix: str, rules: LaunchRules) -> list[str]:
-    """Return at most 50 absolute paths of folders that begin with `prefix`, in order.
-
-    They are in the roots, or are roots. Hidden ones only if the last part begins with a dot; what
-    cannot be read has none.
-    """
-    path = expand_home(prefix, rules.home)
-    roots = [root for root in rules.roots if root.startswith(path) and root != path]
-    return heapq.nsmallest(MOST, {*roots, *_below(path, rules.roots)})
-
-
-def _below(path: str, roots: Sequence[str]) -> list[str]:
-    parent, start = os.path.split(path)
-    if not os.path.isabs(parent):
-        return []
-    try:
-        descriptor = open_in_roots(parent, roots, to_list=True)
-    except (OutsideRoots, OSError, ValueError):
-        return []
-
-    def is_offered(entry: os.DirEntry[str]) -> bool:
-        hidden = entry.name.startswith(".") and not start.startswith(".")
-        return entry.name.startswith(start) and not hidden and _is_folder(entry)
-
-    def stays_inside(entry: os.DirEntry[str]) -> bool:
-        return not entry.is_symlink() or leads_inside(os.path.join(parent, entry.name), roots)
-
-    try:
-        with os.scandir(descriptor) as entries:
-            names = (entry.name for entry in entries if is_offered(entry) and stays_inside(entry))
-            return [os.path.join(parent, name) for name in heapq.nsmallest(MOST, names)]
-    finally:
-        os.close(descriptor)
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Tell whether it is a folder, whose name can be written as text."""
-    try:
-        entry.name.encode()
-        return entry.is_dir()
-    except (OSError, UnicodeEncodeError):
-        return False
 
 
 class DirectoriesView(ApiView):
-    """Folders of this machine."""
+    """Folders of a machine."""
 
     @extend_schema(
         operation_id="directories_list",
@@ -74,7 +24,12 @@ class DirectoriesView(ApiView):
     def get(self, request: Request) -> Response:
         """Return the folders whose paths begin with what was typed."""
         self.require(request, Right.START)
-        path = validated(wire.DirectoriesQuery, request.query_params)["path"]
-        return Response(
-            {"path": path, "directories": directories_under(path, program.launch_rules())}
-        )
+        query = validated(wire.DirectoriesQuery, request.query_params)
+        path = query["path"]
+        return Response({"path": path, "directories": _found(path, query["host"])})
+
+
+def _found(path: str, host: str) -> list[str]:
+    if settings.HARNESS_ROLE != "web" and host in ("", settings.HARNESS_HOST_NAME):
+        return directories_under(path, program.launch_rules())
+    return session_manager.call_manager(lambda verbs: verbs.folders(path, host))

@@ -25,6 +25,8 @@ _STATUSES: Mapping[type[domain.SessionError], int] = {
     domain.SessionStillActive: status.HTTP_409_CONFLICT,
     domain.InvalidTransition: status.HTTP_409_CONFLICT,
     domain.NoFreeSlot: status.HTTP_409_CONFLICT,
+    domain.HostDraining: status.HTTP_409_CONFLICT,
+    domain.HostNotFound: status.HTTP_404_NOT_FOUND,
     domain.TooManySessions: status.HTTP_409_CONFLICT,
     domain.TooManyStarts: status.HTTP_429_TOO_MANY_REQUESTS,
     domain.InputQueueFull: status.HTTP_429_TOO_MANY_REQUESTS,

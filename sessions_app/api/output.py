@@ -129,6 +129,7 @@ class OutputView(ApiView):
     def get(self, request: Request, session_id: UUID) -> HttpResponseBase:
         """Return text or bytes, whichever was asked for."""
         session = self.session(request, session_id)
+        self.up_to_date(session)
         if request.accepted_renderer.format == RawRenderer.format:
             if request.method != "HEAD":
                 audit.repeated(audit.Action.OUTPUT_DOWNLOADED, self.who(request), session)

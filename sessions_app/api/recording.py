@@ -49,6 +49,7 @@ class RecordingView(ApiView):
     def get(self, request: Request, session_id: UUID) -> HttpResponseBase:
         """Return the recording."""
         session = self.session(request, session_id)
+        self.up_to_date(session)
         base, head = event_log.output_range(str(session_id))
         headers = {
             "Content-Disposition": content_disposition_header(True, file_name(session)) or "",

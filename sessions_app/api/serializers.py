@@ -20,6 +20,8 @@ MAX_PATH = 4096
 MAX_INPUT = 1024 * 1024
 MAX_PAGE = 1000
 MAX_LINES = 10_000
+MAX_LABEL, MAX_LABELS = 64, 16
+MAX_PRIORITY = 100
 # Offsets and numbers of events fit into a signed 64-bit column.
 MAX_NUMBER = 2**63 - 1
 
@@ -53,6 +55,25 @@ class StartSerializer(Wire):
         help_text="Variables on top of the ones that every program gets.",
     )
     queue = Flag(default=False, help_text="Wait for a free slot instead of answering 409.")
+    host = Text(
+        default="",
+        allow_blank=True,
+        allow_null=True,
+        max_length=255,
+        help_text="The host to run on. Without one it is the emptiest that has the labels.",
+    )
+    labels = serializers.ListField(
+        child=Text(max_length=MAX_LABEL),
+        default=list,
+        max_length=MAX_LABELS,
+        help_text="What the host has to have, all of them.",
+    )
+    priority = WholeNumber(
+        default=0,
+        min_value=-MAX_PRIORITY,
+        max_value=MAX_PRIORITY,
+        help_text="In the queue the higher go first, and of equal ones who came first.",
+    )
     team = Flag(default=False, help_text="Show it to every user.")
 
 
@@ -152,7 +173,13 @@ class DirectoriesQuery(Wire):
     path = Text(
         default="~/",
         max_length=MAX_PATH,
-        help_text="The beginning of an absolute path; `~` is the user's home.",
+        help_text="The beginning of an absolute path; `~` is the home that programs have.",
+    )
+    host = Text(
+        default="",
+        allow_blank=True,
+        max_length=255,
+        help_text="On which host; without one this server's, or one with room.",
     )
 
 
@@ -199,7 +226,13 @@ class SessionSerializer(Wire):
     name = serializers.CharField(allow_null=True)
     status = serializers.ChoiceField(list(Status))
     slot = serializers.IntegerField(allow_null=True)
-    host = serializers.CharField()
+    host = serializers.CharField(
+        allow_null=True, help_text="Null while it waits for a slot of any host."
+    )
+    labels = serializers.ListField(
+        child=serializers.CharField(), help_text="What its host has to have."
+    )
+    priority = serializers.IntegerField()
     owner = serializers.CharField(allow_null=True)
     team = serializers.BooleanField(help_text="Whether every user may see it.")
     access = serializers.ChoiceField(

@@ -7,6 +7,7 @@ from sessions_app.api.audit import AuditView
 from sessions_app.api.base import UnknownView
 from sessions_app.api.checkpoints import CheckpointView
 from sessions_app.api.directories import DirectoriesView
+from sessions_app.api.hosts import HostsView, HostView
 from sessions_app.api.output import OutputView
 from sessions_app.api.recording import RecordingView
 from sessions_app.api.schema import SchemaView
@@ -30,6 +31,8 @@ urlpatterns = [
     path(f"{_SESSION}/wait", WaitView.as_view(), name="api-wait"),
     path(f"{_SESSION}/shares", SharesView.as_view(), name="api-shares"),
     path(f"{_SESSION}/shares/<int:share_id>", ShareView.as_view(), name="api-share"),
+    path("hosts", HostsView.as_view(), name="api-hosts"),
+    path("hosts/<str:name>", HostView.as_view(), name="api-host"),
     path("projects", views.ProjectsView.as_view(), name="api-projects"),
     path("audit", AuditView.as_view(), name="api-audit"),
     path("directories", DirectoriesView.as_view(), name="api-directories"),

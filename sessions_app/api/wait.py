@@ -102,6 +102,7 @@ class WaitView(ApiView):
 
     def _look(self, request: Request, session_id: UUID) -> tuple[Wanted, float, Happened | None]:
         session = self.session(request, session_id)
+        self.up_to_date(session)
         query = validated(WaitQuery, request.query_params)
         wanted = long_poll.from_now_on(
             session, query["reasons"], query.get("after"), query.get("offset")

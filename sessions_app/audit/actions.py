@@ -35,6 +35,8 @@ class Action(StrEnum):
     ADDED = "added"
     CHANGED = "changed"
     DELETED = "deleted"
+    HOST_DRAINED = "host-drained"
+    HOST_OPENED = "host-opened"
     RECOVERED = "recovered"
     SERVER_STARTED = "server-started"
     SERVER_STOPPED = "server-stopped"

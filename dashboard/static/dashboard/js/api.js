@@ -46,7 +46,13 @@ export const api = {
   input: (id, input) => json("POST", of(id, "/input"), { body: input }),
   events: (id, after) => json("GET", of(id, `/events?after=${after}&limit=500`)),
   screen: (id) => json("GET", of(id, "/screen")),
-  directories: (path) => json("GET", `/api/directories?path=${encodeURIComponent(path)}`),
+  hosts: () => json("GET", "/api/hosts"),
+  drain: (name, draining) =>
+    json("PATCH", `/api/hosts/${encodeURIComponent(name)}`, { body: { draining } }),
+  directories: (path, host = "") => {
+    const query = new URLSearchParams(host ? { path, host } : { path });
+    return json("GET", `/api/directories?${query}`);
+  },
 };
 
 // The raw output of a session, as a stream of bytes.

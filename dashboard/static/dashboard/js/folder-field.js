@@ -12,10 +12,13 @@ export class FolderField {
   #selected = -1;
   #timer = null;
   #asked = 0;
+  #host;
 
-  constructor(input, list) {
+  // `host` tells on which machine the folders are looked for, "" for any.
+  constructor(input, list, host = () => "") {
     this.#input = input;
     this.#list = list;
+    this.#host = host;
     input.addEventListener("input", () => this.#askSoon());
     input.addEventListener("keydown", (event) => this.#key(event));
     input.addEventListener("blur", () => this.close());
@@ -37,15 +40,16 @@ export class FolderField {
   async #ask() {
     const asked = (this.#asked += 1);
     const path = this.#expanded();
-    if (!path.startsWith("/")) return this.#show([]);
-    const answer = await api.directories(path).catch(() => ({ directories: [] }));
+    if (!/^(\/|~\/|~$)/.test(path)) return this.#show([]);
+    const answer = await api.directories(path, this.#host()).catch(() => ({ directories: [] }));
     if (asked === this.#asked) this.#show(answer.directories.filter((found) => found !== path));
   }
 
   #expanded() {
     const { value } = this.#input;
     const home = document.body.dataset.home;
-    return value === "~" || value.startsWith("~/") ? home + value.slice(1) : value;
+    const isAtHome = value === "~" || value.startsWith("~/");
+    return home && isAtHome ? home + value.slice(1) : value;
   }
 
   #show(folders) {

@@ -73,7 +73,7 @@ function newPlace() {
   const place = document.createElement("div");
   place.className = "slot";
   place.dataset.elsewhere = "";
-  grid.append(place);
+  grid.insertBefore(place, grid.querySelector(".slot.last"));
   return place;
 }
 

@@ -4,16 +4,24 @@ import { api } from "./api.js";
 import { FolderField } from "./folder-field.js";
 import { plain } from "./format.js";
 
-const FIELDS = { command: "start-command", workingDir: "start-folder", name: "start-name" };
+const FIELDS = {
+  command: "start-command",
+  workingDir: "start-folder",
+  name: "start-name",
+  host: "start-host",
+  labels: "start-labels",
+};
 
 const at = (id) => document.getElementById(id);
+// Where there is one machine only, the dialog asks for no host and no labels.
+const isShown = (field) => at(FIELDS[field]) !== null;
 
 export class StartDialog {
   #dialog = at("start-dialog");
   #form = at("start-form");
 
   constructor() {
-    new FolderField(at("start-folder"), at("start-folders"));
+    new FolderField(at("start-folder"), at("start-folders"), () => at("start-host")?.value ?? "");
     this.#form.addEventListener("submit", (event) => this.#submit(event));
     document.addEventListener("click", (event) => this.#clicked(event));
   }
@@ -59,15 +67,20 @@ export class StartDialog {
   #launch() {
     const launch = { command: at("start-command").value, queue: at("start-queue").checked };
     const home = document.body.dataset.home;
-    const folder = at("start-folder").value.trim().replace(/^~(?=\/|$)/, home);
+    const typed = at("start-folder").value.trim();
+    // Where programs run on other machines, only these know their homes.
+    const folder = home ? typed.replace(/^~(?=\/|$)/, home) : typed;
     if (folder) launch.workingDir = folder;
     const name = at("start-name").value.trim();
     if (name) launch.name = name;
+    if (at("start-host")?.value) launch.host = at("start-host").value;
+    const labels = (at("start-labels")?.value ?? "").split(/[\s,]+/).filter(Boolean);
+    if (labels.length > 0) launch.labels = labels;
     return launch;
   }
 
   #clearErrors() {
-    for (const id of Object.values(FIELDS)) this.#fieldError(id, "");
+    for (const field of Object.keys(FIELDS).filter(isShown)) this.#fieldError(FIELDS[field], "");
     this.#formError("");
   }
 
@@ -75,7 +88,7 @@ export class StartDialog {
     const elsewhere = [];
     for (const [field, sentences] of Object.entries(refusal.fields ?? {})) {
       const said = [sentences].flat().join(" ");
-      if (field in FIELDS) this.#fieldError(FIELDS[field], said);
+      if (field in FIELDS && isShown(field)) this.#fieldError(FIELDS[field], said);
       else elsewhere.push(said);
     }
     const hasFields = Object.keys(refusal.fields ?? {}).length > 0;
