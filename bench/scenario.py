@@ -19,6 +19,8 @@ from bench.starting_gun import StartingGun
 SETTLE_SECONDS = 60.0
 HARNESS = ("daphne", "uvicorn")
 EVERY_SERVER = (*HARNESS, "reference", "terminado")
+# The same as two processes, where what goes between them is of interest.
+SEVERAL = "several"
 
 
 def flag(parameter: str) -> str:

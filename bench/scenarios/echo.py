@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from bench import wire
 from bench.figures import Measured, percentile
-from bench.scenario import EVERY_SERVER, HARNESS, Scenario, Usage, Watching, note
+from bench.scenario import EVERY_SERVER, HARNESS, SEVERAL, Scenario, Usage, Watching, note
 from bench.scenarios.limit import SHELL
 from bench.servers.base import Server
 from bench.starting_gun import StartingGun
@@ -88,7 +88,7 @@ class Echo(Scenario):
     """How long from a key to its echo through a shell, while nothing else happens?"""
 
     name = "echo"
-    servers: ClassVar[tuple[str, ...]] = EVERY_SERVER
+    servers: ClassVar[tuple[str, ...]] = (*EVERY_SERVER, SEVERAL)
 
     keys: int = 200
     pause: float = 0.03

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bench.figures import Histogram, Measured
 from bench.plan import Report
 from bench.programs.printer import LINE_BYTES
-from bench.scenario import EVERY_SERVER, Scenario, Watching
+from bench.scenario import EVERY_SERVER, SEVERAL, Scenario, Watching
 from bench.servers.base import Server
 from bench.starting_gun import StartingGun
 
@@ -28,7 +28,7 @@ class Fanout(Scenario):
     """How late do lines of 100 bytes, printed at a steady rate, reach N viewers?"""
 
     name = "fanout"
-    servers = EVERY_SERVER
+    servers = (*EVERY_SERVER, SEVERAL)
 
     viewers: int = 100
     rate: int = 1000

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bench import wire
 from bench.figures import Measured, percentile
-from bench.scenario import HARNESS, Scenario, Usage
+from bench.scenario import HARNESS, SEVERAL, Scenario, Usage
 from bench.servers.base import Server
 from bench.websocket import Connection
 
@@ -55,7 +55,7 @@ class Start(Scenario):
     """
 
     name = "start"
-    servers = (*HARNESS, "reference")
+    servers = (*HARNESS, "reference", SEVERAL)
 
     starts: int = 100
 

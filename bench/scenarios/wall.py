@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bench.figures import Measured
 from bench.programs.printer import LINE_BYTES
-from bench.scenario import HARNESS, Scenario, Watching
+from bench.scenario import HARNESS, SEVERAL, Scenario, Watching
 from bench.scenarios.fanout import PATIENCE_SECONDS, add_latency
 from bench.servers.base import Server
 from bench.starting_gun import StartingGun
@@ -17,7 +17,7 @@ class Wall(Scenario):
     """How late do lines of many sessions reach viewers of everything, who acknowledge?"""
 
     name = "wall"
-    servers = (*HARNESS, "reference")
+    servers = (*HARNESS, "reference", SEVERAL)
 
     sessions: int = 50
     viewers: int = 10
