@@ -20,13 +20,18 @@ DAY = 24 * 3600
 LIBRARIES = ("/usr/lib/*/faketime/libfaketime.so.1", "/usr/local/lib/faketime/libfaketime.so.1")
 
 
-@pytest.fixture
-def libfaketime() -> str:
-    """The library that gives one process another wall clock."""
+def library() -> str:
+    """The library that gives one process another wall clock; skips where there is none."""
     found = [str(path) for pattern in LIBRARIES for path in Path("/").glob(pattern[1:])]
     if not found:
         pytest.skip("libfaketime is not installed (Debian: apt-get install faketime)")
     return found[0]
+
+
+@pytest.fixture
+def libfaketime() -> str:
+    """Where it is."""
+    return library()
 
 
 class Clock:

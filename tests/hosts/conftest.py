@@ -1,0 +1,39 @@
+"""A site of several processes, and programs whose output is known."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.engines import Postgres, Redis
+from tests.hosts import site as sites
+from tests.hosts.site import Site
+from tests.reliability.programs import Printer
+from tests.reliability.test_clock import library
+
+
+@pytest.fixture
+def site(tmp_path: Path, postgres: Postgres, redis_server: Redis) -> Iterator[Site]:
+    """Processes that share a PostgreSQL and a Redis; none of them runs yet."""
+    with sites.site(tmp_path, postgres, redis_server) as made:
+        yield made
+
+
+@pytest.fixture
+def printer(tmp_path: Path) -> Iterator[Callable[..., Printer]]:
+    """printer(name, pause=) gives a program that prints; all of them end with the test."""
+    made: list[Printer] = []
+
+    def make(name: str, *, pause: float = 0.001) -> Printer:
+        made.append(Printer(tmp_path, name, pause=pause))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()
+
+
+@pytest.fixture
+def libfaketime() -> str:
+    """The library that gives one process another wall clock."""
+    return library()
