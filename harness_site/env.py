@@ -7,9 +7,13 @@ import os
 import pwd
 import re
 import socket
+from collections.abc import Collection
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
+import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 from sessions_app.origins import Networks, parse_origin
@@ -100,6 +104,33 @@ def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 
 
+def choice(name: str, default: str, *, known: Collection[str]) -> str:
+    """Return one of the known words."""
+    value = text(name, default)
+    if value not in known:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(known)}, not {value!r}.")
+    return value
+
+
+def labels(name: str) -> list[str]:
+    """Return the comma-separated words of the variable, each once: letters, digits, and `-_.=`."""
+    found = words(name)
+    if bad := [word for word in found if not re.fullmatch(r"[A-Za-z0-9_.=-]+", word)]:
+        raise ImproperlyConfigured(
+            f"{name} must be words of letters, digits, '-', '_', '.' and '=', with commas between "
+            f"them, not {bad[0]!r}."
+        )
+    return list(dict.fromkeys(found))
+
+
+def secret(name: str, *, least: int) -> str:
+    """Return a text of at least `least` characters, or nothing; a refusal does not repeat it."""
+    value = text(name)
+    if value and len(value) < least:
+        raise ImproperlyConfigured(f"{name} must have at least {least} characters.")
+    return value
+
+
 def origin(name: str, default: str) -> str:
     """Return `http(s)://name[:port]`, in lower case and without a default port."""
     return _origin(name, text(name, default).removesuffix("/"))
@@ -128,6 +159,85 @@ def networks(name: str) -> Networks:
         raise ImproperlyConfigured(
             f"{name} must be addresses like 127.0.0.1 or networks like 10.0.0.0/8: {error}."
         ) from None
+
+
+# Engines. Their URLs hold passwords, so no refusal repeats them.
+
+_DATABASES = "postgres://user:password@host:5432/database or sqlite:////folder/file"
+_REDIS = "redis://:password@host:6379"
+# What redis-py reads of the address of a Redis behind TLS.
+_REDIS_TLS = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname"}
+
+
+def database(name: str) -> dict[str, Any] | None:
+    """Return what Django has to know of the database that the URL names, None without a URL.
+
+    For SQLite that is `ENGINE` and `NAME`, for PostgreSQL how to connect as well; its `OPTIONS`
+    are the URL's parameters, in the words of libpq.
+    """
+    if not text(name):
+        return None
+    url = _url(name, _DATABASES)
+    try:
+        found: dict[str, Any] = {**dj_database_url.parse(text(name))}
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be like {_DATABASES}.") from None
+    if url.scheme == "sqlite":
+        return _sqlite(name, url, found)
+    if url.scheme not in ("postgres", "postgresql"):
+        raise ImproperlyConfigured(
+            f"{name} must begin with postgres:// or sqlite:///; no other engine is supported."
+        )
+    if not found["NAME"]:
+        raise ImproperlyConfigured(f"{name} must name the database: {_DATABASES}.")
+    kept = ("ENGINE", "NAME", "USER", "PASSWORD", "HOST", "PORT")
+    return {**{key: found[key] for key in kept}, "OPTIONS": _libpq_options(name, found)}
+
+
+def _sqlite(name: str, url: SplitResult, found: dict[str, Any]) -> dict[str, Any]:
+    path = Path(found["NAME"])
+    if url.netloc or url.query or not path.is_absolute():
+        raise ImproperlyConfigured(
+            f"{name} must name SQLite's file by an absolute path and nothing else: "
+            "sqlite:////folder/file, with four slashes."
+        )
+    return {"ENGINE": found["ENGINE"], "NAME": path}
+
+
+def _libpq_options(name: str, found: dict[str, Any]) -> dict[str, Any]:
+    from psycopg import Error
+    from psycopg.conninfo import make_conninfo
+
+    options: dict[str, Any] = found.get("OPTIONS", {})
+    try:
+        make_conninfo("", **options)
+    except Error as error:
+        raise ImproperlyConfigured(f"{name}: {str(error).strip()}.") from None
+    return options
+
+
+def redis(name: str) -> str:
+    """Return the URL of a Redis, or nothing."""
+    if not text(name):
+        return ""
+    url = _url(name, _REDIS)
+    if url.scheme not in ("redis", "rediss") or not url.hostname or url.fragment:
+        raise ImproperlyConfigured(f"{name} must be like {_REDIS}, or rediss:// for TLS.")
+    if not re.fullmatch("/?[0-9]*", url.path):
+        raise ImproperlyConfigured(f"{name} must end after the port, or with a database's number.")
+    allowed = _REDIS_TLS if url.scheme == "rediss" else set()
+    if bad := [key for key, _ in parse_qsl(url.query, True) if key not in allowed]:
+        raise ImproperlyConfigured(f"{name}: {bad[0]!r} cannot be set here.")
+    return text(name)
+
+
+def _url(name: str, example: str) -> SplitResult:
+    try:
+        url = urlsplit(text(name))
+        _ = url.port  # a number that is none is only noticed here
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be like {example}.") from None
+    return url
 
 
 def machine_name() -> str:

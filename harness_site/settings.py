@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from harness_site import env
-from sessions_app.origins import local_url, own_names
+from harness_site import engines, env
+from sessions_app.origins import local_url, own_names, port_of
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
@@ -27,7 +27,10 @@ def _private_folder(path: Path) -> Path:
 
 def _private_file(path: Path) -> Path:
     """Make sure that the file exists with mode 0600; SQLite gives its side files the same mode."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise ImproperlyConfigured(f"The database {path}: {error.strerror}.") from error
     return path
 
 
@@ -42,11 +45,21 @@ def _secret_key(path: Path) -> str:
     return path.read_text(encoding="ascii").strip()
 
 
+def _database() -> dict[str, Any]:
+    """Return where the log is: by default in a file of the state folder."""
+    found = env.database("DATABASE_URL") or {"NAME": HARNESS_STATE_DIR / "harness.sqlite3"}
+    if found.get("ENGINE") == "django.db.backends.postgresql":
+        return engines.postgresql(found)
+    return engines.sqlite(_private_file(found["NAME"]), HARNESS_STATE_DIR / "test.sqlite3")
+
+
 # Where and what
 
 HARNESS_STATE_DIR = _private_folder(
     env.folder("HARNESS_STATE_DIR", "~/.local/state/session-harness")
 )
+# What this process does: everything, the pages and the API, or this machine's programs.
+HARNESS_ROLE = env.choice("HARNESS_ROLE", "all", known=("all", "web", "manager"))
 HARNESS_HOST = env.text("HARNESS_HOST", "127.0.0.1")
 HARNESS_PORT = env.integer("HARNESS_PORT", 3333, least=1, most=65535)
 # Where the pages live, the only place where a login cookie counts (see sessions_app.gate).
@@ -54,15 +67,20 @@ HARNESS_PUBLIC_URL = env.origin("HARNESS_PUBLIC_URL", f"http://harness.localhost
 # PEM files: the certificate with its chain, and its key. With them the server itself speaks TLS.
 HARNESS_TLS_CERTIFICATE = env.file("HARNESS_TLS_CERTIFICATE")
 HARNESS_TLS_KEY = env.file("HARNESS_TLS_KEY")
-# Where programs find the server. A certificate is good for its own name only.
+# Where programs find the server. A certificate is good for its own name only, and a manager serves
+# nobody itself.
 HARNESS_LOCAL_URL = (
-    HARNESS_PUBLIC_URL if HARNESS_TLS_CERTIFICATE else local_url(HARNESS_HOST, HARNESS_PORT)
+    HARNESS_PUBLIC_URL
+    if HARNESS_TLS_CERTIFICATE or HARNESS_ROLE == "manager"
+    else local_url(HARNESS_HOST, HARNESS_PORT)
 )
 # Pages of other origins that may call with a token.
 HARNESS_CORS_ORIGINS = env.origins("HARNESS_CORS_ORIGINS")
 # Whose X-Forwarded-For, -Proto and -Host count.
 HARNESS_TRUSTED_PROXIES = env.networks("HARNESS_TRUSTED_PROXIES")
 HARNESS_HOST_NAME = env.text("HARNESS_HOST_NAME", env.machine_name())
+# What this machine is good for, for sessions that ask for it.
+HARNESS_LABELS = env.labels("HARNESS_LABELS")
 HARNESS_SLOTS = env.integer("HARNESS_SLOTS", 4, least=1, most=1000)
 # Bytes of output that are kept per session; of more, the oldest goes first. The spool is kept and
 # dropped in files of 8 MiB, so less than a few of them would keep hardly anything.
@@ -87,7 +105,9 @@ HARNESS_AUDIT_DAYS = env.integer("HARNESS_AUDIT_DAYS", 365, least=0, most=36500)
 HARNESS_AUDIT_INPUT = env.flag("HARNESS_AUDIT_INPUT", default=False)
 
 DEBUG = env.flag("HARNESS_DEBUG", default=False)
-SECRET_KEY = _secret_key(HARNESS_STATE_DIR / "secret-key")
+# Processes that belong together need the same key.
+HARNESS_SECRET_KEY = env.secret("HARNESS_SECRET_KEY", least=32)
+SECRET_KEY = HARNESS_SECRET_KEY or _secret_key(HARNESS_STATE_DIR / "secret-key")
 # The gate is stricter: it looks at ports too.
 ALLOWED_HOSTS = sorted(own_names(HARNESS_PUBLIC_URL, HARNESS_HOST))
 CSRF_TRUSTED_ORIGINS = [HARNESS_PUBLIC_URL]
@@ -142,33 +162,13 @@ TEMPLATES: list[dict[str, Any]] = [
     },
 ]
 
-DATABASES: dict[str, dict[str, Any]] = {
-    "default": {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": _private_file(HARNESS_STATE_DIR / "harness.sqlite3"),
-        "OPTIONS": {
-            # A deferred transaction that writes late fails with "database is locked" whatever the
-            # time-out is; one that takes the lock at its beginning waits its turn.
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 10,
-            # WAL lets readers go on while one writes. With it, synchronous=NORMAL cannot corrupt
-            # the file; a power cut may lose the last commits, a crash of the server loses none.
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-        },
-        # For as long as its thread is there: threads are used again (sessions_app.request_threads).
-        "CONN_MAX_AGE": None,
-        "CONN_HEALTH_CHECKS": True,
-        "TEST": {"NAME": HARNESS_STATE_DIR / "test.sqlite3"},
-    }
-}
+DATABASES: dict[str, dict[str, Any]] = {"default": _database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# What processes tell each other. Nothing depends on it: what does not arrive is read from the log.
+REDIS_URL = env.redis("REDIS_URL")
 CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
-    "default": {
-        "BACKEND": "channels.layers.InMemoryChannelLayer",
-        # One receiver per process reads the group; what does not fit is healed from the log.
-        "CONFIG": {"capacity": 2000},
-    }
+    "default": engines.redis(REDIS_URL, SECRET_KEY) if REDIS_URL else engines.in_memory()
 }
 
 LANGUAGE_CODE = "en-us"
@@ -211,12 +211,14 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
-# Cookies ignore ports: own names keep two servers of one machine apart. Over TLS no other name or
-# port can read or replace them (RFC 6265bis, "The __Host- Prefix").
+# Cookies ignore ports: own names keep two servers of one machine apart. The port is the one that
+# browsers see, so that all servers behind one proxy read the same cookies. Over TLS no other name
+# or port can read or replace them (RFC 6265bis, "The __Host- Prefix").
 _OVER_TLS = HARNESS_PUBLIC_URL.startswith("https:")
 _COOKIE_PREFIX = "__Host-" if _OVER_TLS else ""
-SESSION_COOKIE_NAME = f"{_COOKIE_PREFIX}harness_session_{HARNESS_PORT}"
-CSRF_COOKIE_NAME = f"{_COOKIE_PREFIX}harness_csrf_{HARNESS_PORT}"
+_COOKIE_PORT = port_of(HARNESS_PUBLIC_URL)
+SESSION_COOKIE_NAME = f"{_COOKIE_PREFIX}harness_session_{_COOKIE_PORT}"
+CSRF_COOKIE_NAME = f"{_COOKIE_PREFIX}harness_csrf_{_COOKIE_PORT}"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _OVER_TLS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Strict"

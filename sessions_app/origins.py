@@ -122,6 +122,14 @@ def own_names(public_url: str, listening: str) -> set[str]:
     return {*LOOPBACK_NAMES, *(name for name in found if name)}
 
 
+def port_of(url: str) -> int:
+    """Return the port of a URL that `parse_origin` takes; raises ValueError for any other."""
+    origin = parse_origin(url.encode())
+    if origin is None:
+        raise ValueError(url)
+    return origin.port
+
+
 @dataclass(frozen=True, kw_only=True)
 class Places:
     """Where this server may be reached, and which pages may use it.

@@ -36,7 +36,7 @@ def _default(call: ast.Call) -> str | None:
 def configuration_rows() -> dict[str, str]:
     """Return the default column of each row of the README's table of variables."""
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
-    return dict(re.findall(r"^\| `(HARNESS_\w+)` \| (.*?) \|", readme, re.MULTILINE))
+    return dict(re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", readme, re.MULTILINE))
 
 
 def test_the_readme_lists_the_variables_that_the_settings_read_and_no_others() -> None:

@@ -183,5 +183,5 @@ class Server(ABC):
 
 def inherited_environment() -> dict[str, str]:
     """Return this process's environment without what would set up a harness otherwise."""
-    unwanted = ("HARNESS_", "DJANGO_", "PYTHON")
+    unwanted = ("HARNESS_", "DJANGO_", "PYTHON", "DATABASE_URL", "REDIS_URL")
     return {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}

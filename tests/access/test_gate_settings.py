@@ -18,7 +18,8 @@ PRINT = """
 import json
 from harness_site import settings
 print(json.dumps({name: getattr(settings, name) for name in dir(settings) if "COOKIE" in name
-    or name in ("ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "HARNESS_LOCAL_URL")}))
+    or name in ("ALLOWED_HOSTS", "CHANNEL_LAYERS", "CSRF_TRUSTED_ORIGINS", "DATABASES",
+    "HARNESS_LOCAL_URL", "SECRET_KEY")}, default=str))
 """
 
 
@@ -50,12 +51,26 @@ def test_without_tls_the_cookies_have_the_port_in_their_names(tmp_path: Path) ->
 
 def test_over_tls_no_other_name_or_port_gets_at_the_cookies(tmp_path: Path) -> None:
     found = settings_with(tmp_path, HARNESS_PUBLIC_URL="https://box.example/")
-    assert found["SESSION_COOKIE_NAME"] == "__Host-harness_session_3333"
-    assert found["CSRF_COOKIE_NAME"] == "__Host-harness_csrf_3333"
+    assert found["SESSION_COOKIE_NAME"] == "__Host-harness_session_443"
+    assert found["CSRF_COOKIE_NAME"] == "__Host-harness_csrf_443"
     assert found["SESSION_COOKIE_SECURE"]
     assert found["CSRF_COOKIE_SECURE"]
     assert "box.example" in found["ALLOWED_HOSTS"]
     assert "harness.localhost" not in found["ALLOWED_HOSTS"]
+
+
+@pytest.mark.parametrize(
+    ("url", "port"),
+    [("https://box.example:8443", 8443), ("http://box.example", 80), ("http://box:8080", 8080)],
+)
+def test_servers_behind_one_proxy_share_their_cookies(tmp_path: Path, url: str, port: int) -> None:
+    one, other = (
+        settings_with(tmp_path, HARNESS_PUBLIC_URL=url, HARNESS_PORT=each) for each in ("1", "2")
+    )
+    for kind in ("SESSION", "CSRF"):
+        name = f"{kind}_COOKIE_NAME"
+        assert one[name] == other[name]
+        assert one[name].endswith(f"harness_{kind.lower()}_{port}")
 
 
 def ids(messages: list[checks.CheckMessage]) -> list[str | None]:

@@ -85,5 +85,6 @@ def run(
 def environment_of(state: Path, port: int) -> dict[str, str]:
     """Return the environment for this project's own commands on that state folder and port."""
     inherited = {name: value for name, value in os.environ.items() if "HARNESS" not in name}
-    inherited.pop("DJANGO_SETTINGS_MODULE", None)
+    for name in ("DJANGO_SETTINGS_MODULE", "DATABASE_URL", "REDIS_URL"):
+        inherited.pop(name, None)
     return inherited | {"HARNESS_STATE_DIR": str(state), "HARNESS_PORT": str(port)}
