@@ -5,7 +5,9 @@ from datetime import timedelta
 from django.db import models, transaction
 from django.utils import timezone
 
+from sessions_app.database_locks import take_turns
 from sessions_app.plain_text import plain
+from sessions_app.storable import storable
 
 # Of one address within a minute, and at one name within ten: a guesser from many addresses meets
 # the second bound, and whoever shares a name with the guessed one can still use a one-time link.
@@ -30,8 +32,9 @@ class LoginAttempt(models.Model):
 
         Counted first, so that a thousand at once are not all let through.
         """
-        now = timezone.now()
+        now, address, username = timezone.now(), storable(address), storable(username)
         with transaction.atomic():
+            take_turns("attempts to log in")
             cls.objects.exclude(at__range=(now - NAME_WINDOW, now + NAME_WINDOW)).delete()
             if cls._is_too_many(address, username):
                 return None

@@ -19,15 +19,17 @@ from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import CommandError, call_command
 from django.core.management.base import BaseCommand
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from sessions_app import checks, network_exposure
 from sessions_app.credentials import LOGIN_LINK_LIFE
+from sessions_app.database_locks import is_alone, not_alone
 
 ALREADY_RUNNING = 3
 """The exit status that says: there is nothing to start."""
 
+MIGRATION_SECONDS = 600.0
 MINUTES = round(LOGIN_LINK_LIFE.total_seconds() / 60)
 
 
@@ -57,10 +59,11 @@ class Command(BaseCommand):
             sys.exit(ALREADY_RUNNING)
         for host in network_exposure.listening_addresses(settings.HARNESS_HOST):
             check_address(host, settings.HARNESS_PORT)
-        self._check_programs()
+        if sentences := checks.refusal():
+            raise CommandError(sentences)
         migrate()
-        if sentences := network_exposure.missing():
-            raise CommandError(network_exposure.refusal(sentences))
+        if missing := network_exposure.missing():
+            raise CommandError(network_exposure.refusal(missing))
         collect_static_files()
         link = login_link()
         self.stdout.write(f"{settings.HARNESS_HOST} {settings.HARNESS_PORT}")
@@ -68,15 +71,6 @@ class Command(BaseCommand):
         self.stdout.write(f"Open this link within {MINUTES} minutes: {link}")
         self.stdout.write(f"API token for scripts: {settings.HARNESS_STATE_DIR / 'api-token'}")
         self.stdout.write("Stop with Ctrl+C; programs go on running.")
-
-    def _check_programs(self) -> None:
-        """Refuse to go on where no program could be started as the settings want it."""
-        for message in (
-            *checks.programs_have_somewhere_to_work(None),
-            *checks.programs_can_become_another_user(None),
-        ):
-            if message.is_serious():
-                raise CommandError(f"{message.msg}\n{message.hint}")
 
     def _print_link_only(self) -> None:
         self.stdout.write(login_link())
@@ -162,7 +156,8 @@ def _why_not(refusal: OSError, host: str, port: int) -> str:
 
 def migrate() -> None:
     """Bring the database to this version's tables."""
-    with only_one(settings.HARNESS_STATE_DIR / "prepare.lock"), sentence_for_database_errors():
+    lock = settings.HARNESS_STATE_DIR / "prepare.lock"
+    with only_one(lock), sentence_for_database_errors(), nobody_else_migrates():
         executor = MigrationExecutor(connection)
         if not executor.migration_plan(executor.loader.graph.leaf_nodes()):
             return
@@ -175,11 +170,31 @@ def sentence_for_database_errors() -> Iterator[None]:
     """Say which database it was."""
     try:
         yield
-    except DatabaseError as error:
-        raise CommandError(
-            f"The database {connection.settings_dict['NAME']} cannot be used: {error}. Is the disk "
-            "full, or another program at work on the file?"
-        ) from error
+    except Error as error:
+        what = (
+            f"The database {connection.settings_dict['NAME']} cannot be used: {str(error).strip()}."
+        )
+        advice = (
+            "Is the disk full, or another program at work on the file?"
+            if connection.vendor == "sqlite"
+            else "Does PostgreSQL run, and is DATABASE_URL right?"
+        )
+        raise CommandError(f"{what} {advice}") from error
+
+
+@contextlib.contextmanager
+def nobody_else_migrates() -> Iterator[None]:
+    """Keep others waiting who prepare the same database, on whatever machine."""
+    deadline = time.monotonic() + MIGRATION_SECONDS
+    while not is_alone("migration"):
+        if time.monotonic() > deadline:
+            raise CommandError("Another process has been preparing the database for ten minutes.")
+        time.sleep(0.1)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(Error):  # a connection that is lost claims nothing
+            not_alone("migration")
 
 
 def collect_static_files() -> None:

@@ -7,7 +7,7 @@ from channels.routing import get_default_application
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from sessions_app import network_exposure
+from sessions_app import checks, network_exposure
 from sessions_app.front_door.limits import Limits, descriptors_for_clients
 from sessions_app.front_door.server import CannotListenError, Certificate, FrontDoor
 
@@ -23,8 +23,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Serve."""
-        if sentences := network_exposure.missing():
-            raise CommandError(network_exposure.refusal(sentences))
+        if sentences := checks.refusal():
+            raise CommandError(sentences)
+        if missing := network_exposure.missing():
+            raise CommandError(network_exposure.refusal(missing))
         # Programs write to the folder that this was called from.
         os.chdir("/")
         limits = Limits(body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
