@@ -56,6 +56,16 @@ class EventFrame:
     last: bool = False
 
 
+class Head(NamedTuple):
+    """How far a session's log reaches, in events and archived bytes, and whose it is."""
+
+    session_id: str
+    last_seq: int
+    output_bytes: int
+    owner_id: int | None
+    team: bool
+
+
 class Watcher(Protocol):
     """A viewer, as the fan-out sees it. None of these may block."""
 
@@ -157,9 +167,10 @@ class FanOut:
         self._layer: Any = None
         self._channel = ""
         self._tasks: list[asyncio.Task[None]] = []
-        # The sessions whose output is heard, and those that nobody watches any more.
+        # The sessions whose output is heard, and those of which that may have to change.
         self._joined: set[str] = set()
-        self._to_leave: asyncio.Queue[str] = asyncio.Queue()
+        self._to_look_at: asyncio.Queue[str] = asyncio.Queue()
+        self._changing = asyncio.Lock()
 
     async def start(self) -> None:
         """Join the group of all events and begin to listen."""
@@ -169,7 +180,7 @@ class FanOut:
         for work, name in (
             (self._listen(), "fan-out"),
             (self._compare(), "fan-out-poll"),
-            (self._leave(), "fan-out-leave"),
+            (self._keep_membership(), "fan-out-membership"),
         ):
             self._tasks.append(asyncio.create_task(work, name=name))
 
@@ -187,22 +198,27 @@ class FanOut:
 
         A layer that does not answer is not waited for: the log is compared meanwhile.
         """
-        for session_id in session_ids:
-            if session_id not in self._joined and session_id in self._tails:
+        async with self._changing:
+            for session_id in session_ids:
+                if session_id in self._joined or session_id not in self._tails:
+                    continue
+                if not await self._membership(self._layer.group_add, output_group(session_id)):
+                    break
                 self._joined.add(session_id)
-                group = output_group(session_id)
-                if not await self._membership(self._layer.group_add, group):
-                    self._joined.discard(session_id)
 
-    async def _leave(self) -> None:
-        """Leave the groups of sessions that nobody watches any more."""
+    async def _keep_membership(self) -> None:
+        """Leave the groups of sessions that nobody watches, and join what could not be joined."""
         while True:
-            session_id = await self._to_leave.get()
-            if session_id in self._joined and session_id not in self._tails:
-                self._joined.discard(session_id)
-                await self._membership(self._layer.group_discard, output_group(session_id))
-                if session_id in self._tails:  # somebody came meanwhile
-                    await self.join([session_id])
+            session_id = await self._to_look_at.get()
+            if session_id in self._tails:
+                await self.join([session_id])
+                continue
+            async with self._changing:
+                if session_id in self._joined and session_id not in self._tails:
+                    self._joined.discard(session_id)
+                    await self._membership(self._layer.group_discard, output_group(session_id))
+            if session_id in self._tails:  # somebody came meanwhile
+                await self.join([session_id])
 
     async def _membership(self, change: Callable[[str, str], Awaitable[None]], group: str) -> bool:
         try:
@@ -238,7 +254,7 @@ class FanOut:
             tail.watchers.discard(watcher)
             if not tail.watchers:
                 del self._tails[session_id]
-                self._to_leave.put_nowait(session_id)
+                self._to_look_at.put_nowait(session_id)
 
     async def _listen(self) -> None:
         while True:
@@ -304,34 +320,33 @@ class FanOut:
             await asyncio.sleep(POLL_SECONDS)
             if not self.viewers:
                 continue
-            await self.join(list(self._tails))
-            for tail in self._tails.values():
-                tail.forget_if_silent()
+            self._look_after_tails()
             try:
                 heads = await self.log.run(_heads, list(self._tails))
             except Error as error:
                 logger.warning("the log cannot be read: %s", error)
                 continue
-            for head in heads:
-                known = self._tails.get(head.session_id)
-                if known is not None and known.lift(head.output_bytes, head.last_seq):
-                    self._begin_round(known)
-            by_id = {head.session_id: head for head in heads}
-            for watcher in self._of_everything():
-                for head in map(by_id.__getitem__, watcher.unknown_of(by_id)):
-                    # Told apart here: a look of its own costs a question to the database.
-                    if watcher.sees(head.session_id, head.owner_id, team=head.team):
-                        watcher.discover(head.session_id)
+            self._heal(heads)
 
+    def _look_after_tails(self) -> None:
+        for tail in self._tails.values():
+            tail.forget_if_silent()
+        if self._to_look_at.empty():
+            for session_id in self._tails.keys() - self._joined:
+                self._to_look_at.put_nowait(session_id)
 
-class Head(NamedTuple):
-    """How far a session's log reaches, in events and archived bytes, and whose it is."""
-
-    session_id: str
-    last_seq: int
-    output_bytes: int
-    owner_id: int | None
-    team: bool
+    def _heal(self, heads: Collection[Head]) -> None:
+        """Tell viewers of what the layer has lost."""
+        for head in heads:
+            known = self._tails.get(head.session_id)
+            if known is not None and known.lift(head.output_bytes, head.last_seq):
+                self._begin_round(known)
+        by_id = {head.session_id: head for head in heads}
+        for watcher in self._of_everything():
+            for head in map(by_id.__getitem__, watcher.unknown_of(by_id)):
+                # Told apart here: a look of its own costs a question to the database.
+                if watcher.sees(head.session_id, head.owner_id, team=head.team):
+                    watcher.discover(head.session_id)
 
 
 def _heads(watched: list[str]) -> list[Head]:

@@ -77,7 +77,8 @@ class Hello:
     """What a holder says first.
 
     `stalled` is why output cannot be stored, None while it can. Whatever the program asked its
-    terminal in the output before `answered` has been answered.
+    terminal in the output before `answered` has been answered. A holder that was started by an
+    older server may not know what that is; what is typed in its stead is an answer too.
     """
 
     version: int
@@ -88,9 +89,10 @@ class Hello:
     stalled: str | None
     cols: int
     rows: int
-    answered: int
     holder: ProcessIdentity
     child: ProcessIdentity
+    answered: int = 0
+    takes_answers: bool = True
 
 
 class HolderListener(Protocol):
@@ -201,7 +203,10 @@ class HolderClient:
 
         At most PIECE bytes. Raises as `write` does.
         """
-        await self._connection.request(frames.ANSWER, frames.OFFSET.pack(offset) + data)
+        if self.hello.takes_answers:
+            await self._connection.request(frames.ANSWER, frames.OFFSET.pack(offset) + data)
+        else:
+            await self.write(data)
 
     async def resize(self, cols: int, rows: int) -> int:
         """1 to 1000 each, else ValueError. Returns the output's size at that moment."""
@@ -324,8 +329,8 @@ class _Connection(asyncio.Protocol):
 
 def _hello_from_json(content: dict[str, Any]) -> Hello:
     processes = {name: ProcessIdentity(**content[name]) for name in ("holder", "child")}
-    known = {name: content[name] for name in Hello.__dataclass_fields__}
-    return Hello(**{**known, **processes})
+    known = {name: content[name] for name in Hello.__dataclass_fields__ if name in content}
+    return Hello(**{**known, **processes, "takes_answers": "answered" in content})
 
 
 def _refusal(word: str) -> Exception:
