@@ -103,15 +103,9 @@ class SessionRuns:
         while True:
             await self._slot_freed.wait()
             self._slot_freed.clear()
-            try:
-                await self._start_queued()
-            except session_rows.DatabaseTrouble as error:
-                logger.warning("the queue cannot be read, trying again: %s", error)
-
-    async def _start_queued(self) -> None:
-        while session := await self.log.run_in_background(session_rows.claim, self.place):
-            self.expect(str(session.pk))
-            await self.launch(session)
+            while session := await self._retry(session_rows.claim, self.place):
+                self.expect(str(session.pk))
+                await self.launch(session)
 
     async def launch(self, session: Session) -> None:
         """Start the program of a row that holds a slot."""
