@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import Error
 
 from sessions_app import event_log
+from sessions_app.database_errors import told
 from sessions_app.database_threads import DatabaseThreads
 from sessions_app.event_log import Mark
 from sessions_app.output_archive import Due, archive
@@ -136,7 +137,12 @@ class Archiver:
     def _note_outcome(self, failures: Sequence[Exception]) -> None:
         if failures and self.error is None:
             logger.warning("output cannot be archived, trying again: %s", failures[0])
-        self.error = f"Output cannot be archived: {failures[0]}" if failures else None
+        self.error = _reason(failures[0]) if failures else None
+
+
+def _reason(failure: Exception) -> str:
+    why = told(failure) if isinstance(failure, Error) else str(failure)
+    return f"Output cannot be archived: {why}"
 
 
 def _archive_each(due: Sequence[Due], outcomes: list[int | Exception]) -> None:

@@ -4,11 +4,12 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 
 from sessions_app import session_manager
+from sessions_app.database_errors import told
 from sessions_app.exceptions import ManagerUnavailable
 
 
@@ -23,8 +24,8 @@ def health(request: HttpRequest) -> JsonResponse:
         facts = _facts()
     except ManagerUnavailable as error:
         return _down(str(error))
-    except DatabaseError as error:
-        return _down(f"The database does not answer: {error}.")
+    except Error as error:
+        return _down(f"The database does not answer: {told(error)}.")
     if facts["archive"]:
         return _down(f"The log cannot be written: {facts['archive']}.")
     if facts["stalled"]:

@@ -1,19 +1,26 @@
 """Who may open the live stream: the bearer of a token, or a browser with a login or a link.
 
 Where the connection comes from has been checked before (`sessions_app.gate`), so a cookie that
-arrives here came from our own page. Whoever is refused is closed with 4401.
+arrives here came from our own page. Whoever is refused is closed with 4401, and with 4503 while the
+database does not answer.
 """
+
+import logging
 
 from channels.db import database_sync_to_async
 from channels.sessions import CookieMiddleware
 from django.conf import settings
+from django.db import Error
 
 from sessions_app import audit
 from sessions_app.authorization import bearer_header, bearer_secret
-from sessions_app.callers import CookieCredential, Credential, TokenCredential
+from sessions_app.callers import Caller, CookieCredential, Credential, TokenCredential
+from sessions_app.database_errors import Unstorable
 from sessions_app.events import CloseCode
 from sessions_app.refusals import refuse_socket
 from sessions_app.transport import Application, Receive, Scope, Send
+
+logger = logging.getLogger(__name__)
 
 
 def guarded(app: Application) -> Application:
@@ -24,11 +31,13 @@ def guarded(app: Application) -> Application:
 
     async def guard(scope: Scope, receive: Receive, send: Send) -> None:
         credential = _credential(scope)
-        caller = await database_sync_to_async(credential.examine)() if credential else None
+        try:
+            caller = await _let_in(credential, audit.address_in(scope))
+        except Error as error:
+            logger.warning("nobody can be let in: %s", error)
+            await refuse_socket(receive, send, CloseCode.SERVER_STOPPING)
+            return
         if caller is None:
-            if isinstance(credential, TokenCredential):
-                address = audit.address_in(scope)
-                await database_sync_to_async(audit.note_expired_token)(credential.secret, address)
             await refuse_socket(receive, send, CloseCode.LOGIN_ENDED)
         else:
             scope = {**scope, "caller": caller, "credential": credential}
@@ -36,6 +45,22 @@ def guarded(app: Application) -> Application:
 
     with_cookies: Application = CookieMiddleware(guard)
     return with_cookies
+
+
+async def _let_in(credential: Credential | None, address: str) -> Caller | None:
+    if credential is None:
+        return None
+    caller = await database_sync_to_async(_examine)(credential)
+    if caller is None and isinstance(credential, TokenCredential):
+        await database_sync_to_async(audit.note_expired_token)(credential.secret, address)
+    return caller
+
+
+def _examine(credential: Credential) -> Caller | None:
+    try:
+        return credential.examine()
+    except Unstorable:  # what no database holds lets nobody in
+        return None
 
 
 def _credential(scope: Scope) -> Credential | None:

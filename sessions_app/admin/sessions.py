@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin.models import LogEntry
 from django.core.exceptions import PermissionDenied
-from django.db import DatabaseError
+from django.db import Error
 from django.db.models import F, Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -287,7 +287,7 @@ class SessionAdmin(ReadOnlyAdmin):
             report = session_manager.call_manager(lambda manager: manager.recover())
             found = report.summary()
             audit.note(Action.RECOVERED, audit.visitor(request), found=found)
-        except (SessionError, DatabaseError) as error:
+        except (SessionError, Error) as error:
             self.message_user(request, str(error), messages.ERROR)
         else:
             self.message_user(request, f"Looked again: {report.summary()}.", messages.SUCCESS)

@@ -1,18 +1,19 @@
 """Every error as `{"error": sentence, "code": slug}`, with `fields` where fields are at fault."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
-from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.template.loader import render_to_string
 from django.views import defaults
 from rest_framework import status, views
 from rest_framework.exceptions import UnsupportedMediaType, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from sessions_app import audit
+from sessions_app import audit, database_errors
 from sessions_app import exceptions as domain
 from sessions_app.callers import Caller
 from sessions_app.models import Session
@@ -43,6 +44,8 @@ _RETRY = {
     status.HTTP_503_SERVICE_UNAVAILABLE: {"Retry-After": "5"},
 }
 _ALL_FIELDS = "non_field_errors"
+_UNAVAILABLE = "The database does not answer. Try again shortly."
+_UNSTORABLE = "The request holds a character or a number that no database stores."
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
@@ -55,10 +58,12 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
             return _field_errors(exc)
         case RequestDataTooBig():
             return _answer(413, "The body is too large; send less at once.", "too-large")
-        case OperationalError():
-            return _answer(503, "The database does not answer. Try again shortly.", "database")
+        case database_errors.Unstorable():
+            return _answer(400, _UNSTORABLE, "malformed")
         case SuspiciousOperation() | UnreadablePostError():
             return _answer(400, "The request cannot be read.", "malformed")
+    if isinstance(exc, database_errors.Unavailable):
+        return _answer(503, _UNAVAILABLE, "database")
     return _framework_error(exc, context)
 
 
@@ -139,7 +144,8 @@ def _is_api(request: HttpRequest) -> bool:
 
 
 def _plain(code: int, sentence: str, slug: str) -> JsonResponse:
-    return JsonResponse({"error": sentence, "code": slug}, status=code)
+    body = {"error": sentence, "code": slug}
+    return JsonResponse(body, status=code, headers=_RETRY.get(code))
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -157,7 +163,19 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer a fault of ours."""
+    """Answer a fault of ours, or of the database; Django calls this while it handles the error."""
+    error = sys.exception()
+    if isinstance(error, database_errors.Unstorable):
+        return bad_request(request, error)
+    if isinstance(error, database_errors.Unavailable):
+        return _unavailable(request)
     if _is_api(request):
         return _plain(500, "The server made a mistake; its log says which.", "server-error")
     return defaults.server_error(request)
+
+
+def _unavailable(request: HttpRequest) -> HttpResponse:
+    if _is_api(request):
+        return _plain(503, _UNAVAILABLE, "database")
+    page = render_to_string("503.html")
+    return HttpResponse(page, status=503, headers=_RETRY[503])

@@ -7,6 +7,7 @@ from asgiref.sync import async_to_sync
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db import OperationalError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -81,6 +82,22 @@ def test_a_token_wins_over_a_cookie(alice: User, bob: User) -> None:
 )
 def test_nobody_gets_in_without_a_login(headers: Headers) -> None:
     assert connect([HOST, *headers]) == 4401
+
+
+def test_a_cookie_that_no_database_can_hold_is_none(db: None) -> None:
+    cookie = f'{settings.SESSION_COOKIE_NAME}="01234567\\000"'.encode()
+    assert connect([HOST, ORIGIN, (b"cookie", cookie)]) == 4401
+
+
+def test_while_the_database_does_not_answer_nobody_is_sent_to_the_login(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OperationalError("server closed the connection")
+
+    headers = [HOST, bearer(alice)]
+    monkeypatch.setattr(ApiToken, "known", fail)
+    assert connect(headers) == 4503
 
 
 @given(header=st.binary() | st.binary().map(b"Bearer ".__add__))

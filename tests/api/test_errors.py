@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.handlers.asgi import ASGIRequest
-from django.db import OperationalError
+from django.db import DataError, InterfaceError, InternalError, OperationalError
 from django.test import Client
 
 from sessions_app import exceptions
@@ -151,6 +151,9 @@ def test_an_unknown_session_is_404(
         (exceptions.InputQueueFull("It does not read."), 429, "input-full"),
         (exceptions.ManagerUnavailable("Try again."), 503, "manager-unavailable"),
         (OperationalError("database is locked"), 503, "database"),
+        (InterfaceError("the connection is closed"), 503, "database"),
+        (InternalError("cannot execute UPDATE in a read-only transaction"), 503, "database"),
+        (DataError("integer out of range"), 400, "malformed"),
     ],
     ids=lambda value: type(value).__name__,
 )

@@ -4,11 +4,14 @@ import re
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.staticfiles import finders
+from django.db import DataError, InterfaceError, OperationalError
 from django.template.loader import render_to_string
 from django.test import Client, RequestFactory
 
+from sessions_app.models import SessionQuerySet
 from tests.cast import browsing, make_ended, make_session
 from tests.dashboard.pages import read
 
@@ -126,8 +129,60 @@ def test_a_wrong_password_is_said_where_it_was_typed(db: None) -> None:
         ("403_csrf.html", "Please try again"),
         ("404.html", "Not found"),
         ("500.html", "Something broke"),
+        ("503.html", "Not right now"),
     ],
 )
 def test_error_pages_need_nothing_but_themselves(name: str, heading: str) -> None:
     assert heading in render_to_string(name, request=RequestFactory().get("/x"))
     assert heading in render_to_string(name)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "status", "heading"),
+    [
+        (OperationalError("server closed the connection"), 503, "Not right now"),
+        (InterfaceError("the connection is closed"), 503, "Not right now"),
+        (DataError("a NUL"), 400, "That makes no sense"),
+        (ValueError("a fault of ours"), 500, "Something broke"),
+    ],
+)
+@pytest.mark.parametrize("address", ["/", "/admin/sessions_app/session/"])
+def test_what_the_database_does_not_do_is_said_on_a_page(
+    browser: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    address: str,
+    trouble: Exception,
+    status: int,
+    heading: str,
+) -> None:
+    def fail(*_: object) -> None:
+        raise trouble
+
+    monkeypatch.setattr(SessionQuerySet, "visible_to", fail)
+    browser.raise_request_exception = False
+    answer = browser.get(address)
+    assert answer.status_code == status
+    assert heading in answer.content.decode()
+    assert ("Retry-After" in answer) == (status == 503)
+
+
+@pytest.mark.parametrize("address", ["/", "/api/sessions"])
+def test_a_database_that_fails_before_any_view_is_said_as_well(
+    monkeypatch: pytest.MonkeyPatch, carol: User, address: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise OperationalError("server closed the connection")
+
+    browser = browsing(carol)
+    monkeypatch.setattr("django.contrib.sessions.backends.db.SessionStore.load", fail)
+    browser.raise_request_exception = False
+    answer = browser.get(address)
+    assert answer.status_code == 503
+    assert int(answer["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize("address", ["/", "/api/sessions"])
+def test_a_login_that_no_database_can_hold_is_no_fault_of_ours(db: None, address: str) -> None:
+    client = Client(raise_request_exception=False)
+    client.cookies[settings.SESSION_COOKIE_NAME] = '"01234567\\000"'
+    assert client.get(address).status_code < 500
