@@ -14,7 +14,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.signing import Signer
-from django.db import DatabaseError, models, transaction
+from django.db import Error, models, transaction
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
@@ -136,7 +136,7 @@ class ApiToken(models.Model):
             return None
         if token.last_used_at is None or now - token.last_used_at > timedelta(minutes=1):
             # A database that is locked or full must not keep anybody from looking.
-            with suppress(DatabaseError), waiting_at_most(0):
+            with suppress(Error), waiting_at_most(0):
                 cls.objects.filter(pk=token.pk).update(last_used_at=now)
         return token
 

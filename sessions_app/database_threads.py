@@ -5,6 +5,8 @@ do not stand in line behind the threads of REST requests.
 """
 
 import asyncio
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
@@ -14,6 +16,8 @@ from django.db import Error, connection
 from sessions_app.database_locks import waiting_at_most
 
 BACKGROUND_PATIENCE_SECONDS = 0.25
+# A connection that was not used for longer is tried first: the server may have been started anew.
+TRUSTED_SECONDS = 1.0
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,11 +29,13 @@ class DatabaseThreads:
     def __init__(self, name: str, threads: int) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._threads = threads
+        self._last_use = threading.local()
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run the call in one of the threads and return what it returns."""
 
         def guarded() -> T:
+            self._try_connection()
             try:
                 return call(*args, **kwargs)
             except Error:
@@ -50,6 +56,13 @@ class DatabaseThreads:
                 return call(*args, **kwargs)
 
         return await self.run(impatient)
+
+    def _try_connection(self) -> None:
+        """Let go of a connection that has been idle for a while, should it have died meanwhile."""
+        now = time.monotonic()
+        if now - getattr(self._last_use, "moment", now) > TRUSTED_SECONDS:
+            connection.close_if_unusable_or_obsolete()
+        self._last_use.moment = now
 
     def close(self) -> None:
         """Close the connections and end the threads, once what was begun is done."""

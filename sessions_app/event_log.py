@@ -22,6 +22,7 @@ from sessions_app.events import TRANSITIONS, EventType, LifecycleEvent
 from sessions_app.exceptions import InvalidTransition
 from sessions_app.holder.spool import OutputGone, SpoolReader
 from sessions_app.models import OutputSegment, ScreenSnapshot, Session, SessionEvent
+from sessions_app.storable import storable
 
 # One row per 64 KiB: small enough to seek in, large enough that rows cost nothing beside the bytes.
 SEGMENT_SIZE = 64 * 1024
@@ -66,6 +67,7 @@ def append_event(
     """Append the next event and change the row with it, or neither.
 
     The session's status must be one in which such an event may happen, else InvalidTransition.
+    Texts may hold anything that a program prints.
     """
     rule = TRANSITIONS[kind]
     now = timezone.now()
@@ -74,7 +76,7 @@ def append_event(
         columns["status"] = rule.to
     with transaction.atomic():
         rows = Session.objects.filter(pk=session_id, status__in=rule.allowed)
-        if rows.update(**columns, **(changes or {})) != 1:
+        if rows.update(**columns, **storable(dict(changes or {}))) != 1:
             raise InvalidTransition(f"The session's state does not allow {kind}.")
         seq = Session.objects.values_list("last_seq", flat=True).get(pk=session_id)
         row = SessionEvent.objects.create(
@@ -83,7 +85,7 @@ def append_event(
             type=kind,
             offset=offset,
             timestamp=now,
-            fields=dict(fields),
+            fields=storable(dict(fields)),
         )
     return row.as_event()
 

@@ -19,6 +19,8 @@ DEFAULT_COLS, DEFAULT_ROWS = 120, 32
 # arguments together, which is far more than a person or an agent means.
 MAX_COMMAND_BYTES = 128 * 1024
 MAX_NAME = 200
+# In bytes: PostgreSQL keeps no longer text in an index, and no folder that people make is as long.
+MAX_FOLDER = 2500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +132,8 @@ def _check_folder(path: str, rules: LaunchRules) -> Path:
     folder = Path(expand_home(path, rules.home))
     if str(folder).startswith("~"):
         raise _refusal("workingDir", f"There is no such home folder: {path}.")
+    if len(os.fsencode(folder)) > MAX_FOLDER:
+        raise _refusal("workingDir", f"The folder's path is longer than {MAX_FOLDER} bytes.")
     if not folder.is_absolute():
         raise _refusal("workingDir", f"Give the folder's whole path, not {path!r}.")
     outside = _refusal(

@@ -6,11 +6,12 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import models, transaction
+from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
 from sessions_app.audit.notes import Note
 from sessions_app.events import iso
+from sessions_app.storable import storable
 
 # Rows that are deleted at once: others may write in between.
 SWEEP_ROWS = 2000
@@ -88,6 +89,13 @@ class AuditRecord(models.Model):
 
 def store(notes: Sequence[Note]) -> None:
     """Store them in order, all or none."""
+    try:
+        _store(notes)
+    except IntegrityError:  # one of the users was just deleted, as the second look tells
+        _store(notes)
+
+
+def _store(notes: Sequence[Note]) -> None:
     with transaction.atomic():
         ids = {note.who.user_id for note in notes if note.who.user_id is not None}
         known = set(User.objects.filter(pk__in=ids).values_list("pk", flat=True)) if ids else set()
@@ -101,19 +109,10 @@ def _record(note: Note, known: set[int]) -> AuditRecord:
         at=note.at,
         action=note.action,
         actor_id=who.user_id if who.user_id in known else None,
-        actor_name=_storable(who.name)[:150],
-        via=_storable(who.via)[:200],
-        address=_storable(who.address)[:64],
+        actor_name=storable(who.name)[:150],
+        via=storable(who.via)[:200],
+        address=storable(who.address)[:64],
         session=note.session,
-        session_name=_storable(note.session_name)[:200],
-        details={name: _storable_value(value) for name, value in note.details.items()},
+        session_name=storable(note.session_name)[:200],
+        details=storable(dict(note.details)),
     )
-
-
-def _storable_value(value: Any) -> Any:
-    return _storable(value) if isinstance(value, str) else value
-
-
-def _storable(text: str) -> str:
-    """Return the text without what no database stores: NUL and halves of surrogate pairs."""
-    return text.replace("\0", "\N{SYMBOL FOR NULL}").encode("utf-8", "backslashreplace").decode()

@@ -1,13 +1,17 @@
 """Nothing but /health and the login answers without a login; links work once, attempts are few."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
 from sessions_app.credentials import LoginLink
+from sessions_app.login_attempts import LoginAttempt
 from tests.cast import browsing
 
 
@@ -84,6 +88,27 @@ def test_after_twenty_attempts_an_address_waits(alice: User) -> None:
     assert int(answer["Retry-After"]) > 0
     elsewhere = Client(REMOTE_ADDR="127.0.0.2")
     assert redeem(elsewhere, LoginLink.issue(alice)) == 204
+
+
+def test_of_many_who_try_at_once_only_twenty_are_let_try(transactional_db: None) -> None:
+    together = threading.Barrier(40, timeout=20)
+
+    def attempt(_: int) -> bool:
+        together.wait()
+        try:
+            return LoginAttempt.begin("10.0.0.1") is not None
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(40) as threads:
+        assert sum(threads.map(attempt, range(40))) == 20
+
+
+def test_a_name_that_no_database_can_hold_is_as_wrong_as_any_other(
+    client: Client, db: None
+) -> None:
+    answer = client.post("/login", {"username": "car\0ol", "password": "guess"})
+    assert answer.status_code == 200
 
 
 def test_a_password_lets_its_user_in(carol: User) -> None:

@@ -80,6 +80,18 @@ def test_a_token_that_is_no_longer_good_is_replaced(token_file: Path, content: b
     assert ApiToken.find(token_file.read_text().strip()) is not None
 
 
+def test_machines_that_share_a_database_have_a_token_each(
+    token_file: Path, settings: Settings
+) -> None:
+    secrets = []
+    for name in ("one", "other"):
+        settings.HARNESS_HOST_NAME = name
+        printed("--write-token")
+        secrets.append(token_file.read_text().strip())
+        token_file.unlink()
+    assert all(ApiToken.find(secret) for secret in secrets)
+
+
 def test_without_the_flag_no_token_is_written(token_file: Path) -> None:
     printed()
     assert not token_file.exists()

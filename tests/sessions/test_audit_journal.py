@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,18 +13,19 @@ import pytest
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import User
-from django.db import connection
 from django.utils import timezone
 
 from sessions_app import audit, lifecycle
 from sessions_app.audit import Action, Actor, AuditRecord, Journal, journal, notes
 from sessions_app.audit.notes import Kind, Note, Piece
+from sessions_app.audit.records import store
 from sessions_app.consumers import SessionConsumer
 from sessions_app.launch import LaunchRequest
 from sessions_app.models import Session
 from sessions_app.rights import Role
 from sessions_app.session_manager import PersistentSessionManager
 from tests.cast import let_in, make_ended, with_role
+from tests.locked_database import locked_database
 from tests.sessions.stream_client import Client
 from tests.waiting_for import auntil
 
@@ -258,15 +257,6 @@ async def written(count: int) -> list[AuditRecord]:
     return await records()
 
 
-@contextmanager
-def locked() -> Iterator[None]:
-    """Keep everybody else from writing."""
-    with closing(sqlite3.connect(connection.settings_dict["NAME"])) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield
-        other.execute("ROLLBACK")
-
-
 TYPED = Kind(Action.SESSION_TYPED_INTO, ALICE, "4711")
 
 
@@ -313,7 +303,7 @@ async def test_what_was_typed_is_recorded_before_what_comes_after_it(kept: Journ
 async def test_a_locked_database_delays_records_and_loses_none(
     kept: Journal, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with locked():
+    with locked_database():
         since = time.monotonic()
         for number in range(700):
             kept.add(a_note(number))
@@ -328,7 +318,7 @@ async def test_of_too_much_that_waits_the_oldest_is_dropped_and_counted(
 ) -> None:
     monkeypatch.setattr(journal, "MAX_WAITING", 5)
     monkeypatch.setattr(journal, "BATCH", 3)
-    with locked():
+    with locked_database():
         for number in range(50):
             kept.add(a_note(number))
             await asyncio.sleep(0)
@@ -342,7 +332,7 @@ async def test_what_was_typed_and_waits_is_bounded_as_well(
     kept: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journal, "MAX_WAITING_INPUT", 1000)
-    with locked():
+    with locked_database():
         for number in range(9):
             typed = Note(timezone.now(), Action.LOGIN, ALICE, details={"input": f"{number}" * 300})
             kept.add(typed)
@@ -369,6 +359,23 @@ async def test_what_is_still_going_on_is_written_when_the_server_stops(
     kept.add(a_note(1))
     await kept.stop()
     assert {record.actor_name for record in await records()} == {"alice", "1"}
+
+
+def test_a_record_of_a_user_who_is_deleted_at_that_moment_is_kept(
+    transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = with_role("dave", Role.VIEWER)
+    bulk_create, attempts = AuditRecord.objects.bulk_create, []
+
+    def deleted_meanwhile(rows: list[AuditRecord]) -> Any:
+        attempts.append(rows)
+        if len(attempts) == 1:
+            User.objects.filter(pk=user.pk)._raw_delete("default")
+        return bulk_create(rows)
+
+    monkeypatch.setattr(AuditRecord.objects, "bulk_create", deleted_meanwhile)
+    store([Note(timezone.now(), Action.LOGIN, Actor(user.pk, "dave", "test"))])
+    assert AuditRecord.objects.get().actor_name == "dave"
 
 
 async def test_old_records_are_swept_and_that_is_recorded(

@@ -53,6 +53,21 @@ def test_an_event_that_the_state_does_not_allow_leaves_no_trace(kind: EventType)
     assert not SessionEvent.objects.exists()
 
 
+def test_texts_of_programs_may_hold_what_no_database_stores() -> None:
+    session = make_session()
+    append(session, EventType.STARTED)
+    odd = {"title": "a\0b", "list": ["\ud800", {"c\0": None}], "number": 1.5}
+    changes = {"error": "e\0", "waiting": odd}
+    event = event_log.append_event(
+        str(session.pk), EventType.WAITING, offset=0, fields=odd, changes=changes
+    )
+    stored = {"title": "a␀b", "list": ["\\ud800", {"c␀": None}], "number": 1.5}
+    assert event.fields == stored
+    assert event_log.read_events(str(session.pk), after=1, limit=1) == [event]
+    session.refresh_from_db()
+    assert (session.error, session.waiting) == ("e␀", stored)
+
+
 def test_a_session_ends_once() -> None:
     session = make_session()
     append(session, EventType.STARTED)

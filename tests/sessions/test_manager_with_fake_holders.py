@@ -2,13 +2,11 @@
 
 import asyncio
 import itertools
-import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +18,7 @@ from sessions_app.launch import LaunchRequest
 from sessions_app.models import OutputSegment, ScreenSnapshot, Session
 from sessions_app.session_manager import PersistentSessionManager
 from sessions_app.signals import session_event
+from tests.locked_database import locked_database
 from tests.sessions.fake_holders import FakeHolder, FakeHolders
 from tests.waiting_for import auntil
 
@@ -196,23 +195,15 @@ async def test_a_locked_database_delays_events_but_never_the_live_view(
 ) -> None:
     told = Told()
     session_id, holder = await started(manager, holders)
-    other = await sync_to_async(locked_database)()
-    holder.print(b"\x1b]7501;state=blocked:kind=question\x1b\\while locked")
-    await auntil(lambda: told.output().endswith(b"while locked"))
-    assert (await manager.screen(session_id)).lines[0] == "while locked"
-    other.rollback()
-    other.close()
+    with locked_database():
+        holder.print(b"\x1b]7501;state=blocked:kind=question\x1b\\while locked")
+        await auntil(lambda: told.output().endswith(b"while locked"))
+        assert (await manager.screen(session_id)).lines[0] == "while locked"
 
     async def is_told() -> bool:
         return (await row(session_id)).status == Status.WAITING_CHECKPOINT
 
     await auntil(is_told, timeout=20)
-
-
-def locked_database() -> sqlite3.Connection:
-    other = sqlite3.connect(connection.settings_dict["NAME"], check_same_thread=False)
-    other.execute("BEGIN IMMEDIATE")
-    return other
 
 
 async def test_the_log_tells_the_same_story_as_the_row(

@@ -9,11 +9,10 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import IntegrityError, transaction
 
 from sessions_app import audit
 from sessions_app.credentials import ApiToken, LoginLink
-
-TOKEN_NAME = "token file"  # noqa: S105  # the name of a token, not one
 
 
 class Command(BaseCommand):
@@ -44,12 +43,18 @@ def first_user() -> User:
     It may do everything and has no password: it logs in by links.
     """
     name = _account_name()
-    user = User.objects.filter(username=name).first()
-    if user is None:
-        return User.objects.create_superuser(name)
+    user = User.objects.filter(username=name).first() or _made(name)
     if not user.is_active:
         raise CommandError(f"The user {name} is switched off; switch it on in the administration.")
     return user
+
+
+def _made(name: str) -> User:
+    try:
+        with transaction.atomic():
+            return User.objects.create_superuser(name)
+    except IntegrityError:  # another machine was quicker
+        return User.objects.get(username=name)
 
 
 def login_link(user: User) -> str:
@@ -65,15 +70,17 @@ def write_token(user: User, path: Path) -> None:
     if _holds_valid_token(path):
         path.chmod(0o600)
         return
+    # Of each machine's own: a new token takes the place of an older one of the same name.
+    name = f"token file of {settings.HARNESS_HOST_NAME}"[:100]
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(descriptor, "w", encoding="ascii") as file:
-        file.write(ApiToken.issue(user, TOKEN_NAME) + "\n")
+        file.write(ApiToken.issue(user, name) + "\n")
         file.flush()
         os.fsync(descriptor)
     draft.replace(path)
     who, user_name = audit.command("loginlink"), user.get_username()
-    audit.note(audit.Action.TOKEN_MADE, who, user=user_name, name=TOKEN_NAME)
+    audit.note(audit.Action.TOKEN_MADE, who, user=user_name, name=name)
 
 
 def _holds_valid_token(path: Path) -> bool:

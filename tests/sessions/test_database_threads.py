@@ -1,0 +1,98 @@
+"""Threads that own connections: none keeps one that is of no use, and nobody waits for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from django.db import Error, OperationalError, connection
+
+from sessions_app import database_threads
+from sessions_app.database_locks import waiting_at_most
+from sessions_app.database_threads import DatabaseThreads
+from sessions_app.models import LoginAttempt
+from tests.locked_database import locked_database
+
+pytestmark = pytest.mark.usefixtures("transactional_db")
+needs_postgresql = pytest.mark.skipif(
+    connection.vendor != "postgresql", reason="only PostgreSQL ends connections and statements"
+)
+
+
+@pytest.fixture
+async def threads() -> AsyncIterator[DatabaseThreads]:
+    threads = DatabaseThreads("test", 1)
+    yield threads
+    await asyncio.to_thread(threads.close)
+
+
+def ask(statement: str) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return str(cursor.fetchone()[0])
+
+
+def my_process() -> str:
+    return ask("SELECT pg_backend_pid()")
+
+
+def end(process: str) -> str:
+    return ask(f"SELECT pg_terminate_backend({process})")
+
+
+@needs_postgresql
+async def test_a_connection_that_was_ended_amid_a_statement_is_replaced(
+    threads: DatabaseThreads,
+) -> None:
+    before = await threads.run(my_process)
+    with pytest.raises(Error):
+        await threads.run(end, before)
+    assert await threads.run(my_process) != before
+
+
+@needs_postgresql
+async def test_a_connection_that_was_ended_while_it_was_idle_fails_nobody(
+    threads: DatabaseThreads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_threads, "TRUSTED_SECONDS", -1)
+    others = DatabaseThreads("others", 1)
+    before = await threads.run(my_process)
+    await others.run(end, before)
+    assert await threads.run(my_process) != before
+    await asyncio.to_thread(others.close)
+
+
+@needs_postgresql
+async def test_a_statement_that_takes_too_long_is_cut_off_and_the_next_one_works(
+    threads: DatabaseThreads,
+) -> None:
+    await threads.run(ask, "SELECT set_config('statement_timeout', '10ms', false)")
+    with pytest.raises(OperationalError, match="statement timeout"):
+        await threads.run(ask, "SELECT pg_sleep(20)")
+    assert await threads.run(ask, "SHOW statement_timeout") == "20s"
+
+
+@needs_postgresql
+def test_patience_is_short_within_and_as_before_afterwards() -> None:
+    assert ask("SHOW lock_timeout") == "10s"
+    with waiting_at_most(0.25):
+        assert ask("SHOW lock_timeout") == "250ms"
+    with waiting_at_most(0):
+        assert ask("SHOW lock_timeout") == "1ms"
+    assert ask("SHOW lock_timeout") == "10s"
+
+
+def store_attempt() -> None:
+    LoginAttempt.objects.create(address="10.0.0.1")
+
+
+async def test_work_that_is_tried_again_gives_up_soon_while_the_database_is_locked(
+    threads: DatabaseThreads,
+) -> None:
+    with locked_database():
+        with pytest.raises(OperationalError):
+            await asyncio.wait_for(threads.run_in_background(store_attempt), 5)
+        assert await threads.run(LoginAttempt.objects.count) == 0
+    await threads.run_in_background(store_attempt)
+    assert await threads.run(LoginAttempt.objects.count) == 1
