@@ -1,4 +1,11 @@
-"""The cast: alice owns, bob is a stranger, carol administers, vera views; and a manager."""
+"""The cast: alice owns, bob is a stranger, carol administers, vera views; a manager; the engines.
+
+The tests run twice: over SQLite and memory, and over PostgreSQL and Redis where `DATABASE_URL` and
+`REDIS_URL` say so (`bin/test engines`).
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
@@ -6,8 +13,65 @@ from django.test import Client
 
 from sessions_app import session_manager
 from sessions_app.rights import Role
+from tests import engines, real_server
 from tests.cast import scripted, with_role
 from tests.fake_manager import FakeManager
+
+# What knows neither engine, so that a second run could only repeat the first: the programs' own
+# process, the terminal, what is read off the screen, and the browser-free parts of commands and
+# measurements, whose servers leave both variables out. Nor does it what has engines of its own.
+WITH_THEIR_OWN = {"postgres", "redis_server"}
+WITHOUT_ENGINES = ("bench", "commands", "holder", "screen", "waiting")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out of the second run what belongs to the first alone."""
+    if not real_server.ON_POSTGRESQL:
+        return
+    here = Path(__file__).parent
+    folders = [item.path.relative_to(here).parts[0] for item in items]
+    left_out = [
+        item
+        for item, name in zip(items, folders, strict=True)
+        if name in WITHOUT_ENGINES or WITH_THEIR_OWN & set(getattr(item, "fixturenames", ()))
+    ]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in set(left_out)]
+    for item in items:
+        if marker := item.get_closest_marker("sqlite"):
+            item.add_marker(pytest.mark.skip(reason=f"about SQLite: {marker.args[0]}"))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[engines.Postgres]:
+    """A PostgreSQL of the tests' own, which may be stopped and paused."""
+    with installed(engines.Postgres) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[engines.Redis]:
+    """A Redis of the tests' own, which may be stopped and paused."""
+    with installed(engines.Redis) as server:
+        yield server
+
+
+def installed(kind: type[engines.S]) -> engines.S:
+    """One of these servers; a test that needs it is skipped where it cannot be had, never in CI."""
+    try:
+        return kind()
+    except engines.NotInstalled as reason:
+        if engines.in_ci():
+            raise
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(autouse=True)
+def _databases_of_servers() -> Iterator[None]:
+    """Drop the databases of real servers that were made during the test."""
+    before = set(real_server.made)
+    yield
+    real_server.drop_made(before)
 
 
 @pytest.fixture

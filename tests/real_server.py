@@ -1,35 +1,58 @@
-"""A real server process on a free port of the loopback address, with a state folder of its own."""
+"""A real server process on a free port of the loopback address, with a state folder of its own.
+
+Where `DATABASE_URL` names a PostgreSQL, each state folder has a database there, and where
+`REDIS_URL` is set, a key, and with that a part, of its own of that Redis.
+"""
 
 from __future__ import annotations
 
 import atexit
+import hashlib
 import json
 import os
 import shutil
 import signal
-import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
+from tests.engines import Databases, free_port
 from tests.waiting_for import until
 
 PROJECT = Path(__file__).resolve().parent.parent
+DATABASE_URL = os.environ.get("DATABASE_URL", "")
+# What is in PostgreSQL, and not in files of the state folders.
+ON_POSTGRESQL = DATABASE_URL.startswith("postgres")
+
+made: set[str] = set()
 
 
-def free_port() -> int:
-    """A port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def drop_made(before: set[str]) -> None:
+    """Drop the databases that were made for state folders since there were these."""
+    for name in made - before:
+        Databases(DATABASE_URL).drop(name)
+        made.discard(name)
+
+
+def _database_of(state: Path) -> str:
+    return f"state_{hashlib.sha256(bytes(state)).hexdigest()[:16]}"
+
+
+def _make_database(state: Path, template: str = "template1") -> None:
+    if ON_POSTGRESQL:
+        Databases(DATABASE_URL).create(_database_of(state), template)
+        made.add(_database_of(state))
 
 
 @cache
@@ -37,14 +60,18 @@ def _prepared_state() -> Path:
     """A state folder after the first set-up, made once and copied for every server."""
     folder = Path(tempfile.mkdtemp(prefix="harness-prepared-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    _manage(folder, "migrate", "-v0")
-    _manage(folder, "loginlink", "--write-token")
+    _make_database(folder)
+    made.discard(_database_of(folder))  # kept for all that follow
+    _manage(_environment(folder, 1), "migrate", "-v0")
+    _manage(_environment(folder, 1), "loginlink", "--write-token")
     return folder
 
 
 def _environment(state: Path, port: int) -> dict[str, str]:
+    own = {"DATABASE_URL": Databases(DATABASE_URL).url(_database_of(state))}
     return {
         **{k: v for k, v in os.environ.items() if not k.startswith("HARNESS_")},
+        **(own if ON_POSTGRESQL else {}),
         "HARNESS_STATE_DIR": str(state),
         "HARNESS_PORT": str(port),
         "HARNESS_ROOTS": "/",
@@ -53,11 +80,11 @@ def _environment(state: Path, port: int) -> dict[str, str]:
     }
 
 
-def _manage(state: Path, *arguments: str, port: int = 3333) -> str:
+def _manage(environment: Mapping[str, str], *arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=PROJECT,
-        env=_environment(state, port),
+        env=environment,
         check=True,
         capture_output=True,
         text=True,
@@ -93,13 +120,38 @@ class RealServer:
         self.public_url = f"http://harness.localhost:{self.port}"
         self.environment = _environment(state, self.port)
         self.process: subprocess.Popen[bytes] | None = None
-        if not (state / "harness.sqlite3").exists():
-            shutil.copytree(_prepared_state(), state, dirs_exist_ok=True)
+        if not (state / "api-token").exists():
+            prepared = _prepared_state()
+            every_key_is_its_own = shutil.ignore_patterns("secret-key")
+            shutil.copytree(prepared, state, ignore=every_key_is_its_own, dirs_exist_ok=True)
+            _make_database(state, _database_of(prepared))
         self.token = (state / "api-token").read_text().strip()
 
     def manage(self, *arguments: str) -> str:
         """Run a management command and return what it printed."""
-        return _manage(self.state, *arguments, port=self.port)
+        return _manage(self.environment, *arguments)
+
+    def renew_token(self) -> None:
+        """Take a new API token, and the first user, of whatever database it is set up with."""
+        self.manage("loginlink", "--write-token")
+        self.token = (self.state / "api-token").read_text().strip()
+
+    def rows(self, *statements: str) -> list[list[tuple[Any, ...]]]:
+        """The rows that statements find in the server's database, all of them at one moment.
+
+        A statement that changes something finds nothing.
+        """
+        if not ON_POSTGRESQL:
+            file = self.state / "harness.sqlite3"
+            with closing(sqlite3.connect(file, isolation_level=None, timeout=20)) as database:
+                database.execute("BEGIN")
+                found = [database.execute(each).fetchall() for each in statements]
+                database.execute("COMMIT")
+                return found
+        with psycopg.connect(self.environment["DATABASE_URL"]) as postgres:
+            postgres.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            cursors = [postgres.execute(each.encode()) for each in statements]
+            return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
 
     def command(self) -> list[str]:
         """What starts the server."""
@@ -242,6 +294,8 @@ def running(folder: Path, kind: str = "daphne", **environment: str) -> Iterator[
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     server = RealServer(folder, kind)
     server.environment |= environment
+    if "DATABASE_URL" in environment:
+        server.renew_token()
     server.start()
     try:
         yield server

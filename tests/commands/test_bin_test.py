@@ -30,7 +30,8 @@ def set_up_project(bare_project: BareProject) -> BareProject:
     (folder / "node_modules/.installed-dev").write_text(wanted)
     bare_project.python_that()
     bare_project.program("npm", "echo 11.0.0")
-    for name in ("bwrap", "chromium", "faketime", "htop", "less", "vim"):
+    programs = ("bwrap", "chromium", "faketime", "htop", "initdb", "less", "redis-server", "vim")
+    for name in programs:
         bare_project.program(name, "exit 0")
     return bare_project
 
@@ -55,6 +56,26 @@ def test_steps_that_pass_are_listed_with_their_duration(set_up_project: BareProj
 
 def test_long_tests_are_left_out_unless_asked_for(set_up_project: BareProject) -> None:
     assert "pytest ran: -m pytest -m not long\n" in set_up_project.run("bin/test", "python").stdout
+
+
+def test_the_tests_run_once_more_on_postgresql_and_redis(set_up_project: BareProject) -> None:
+    printed = set_up_project.run("bin/test", "engines").stdout
+
+    assert "pytest ran: -m tests.engines .venv/bin/python -m pytest -m not long\n" in printed
+
+
+def test_a_step_whose_servers_cannot_be_had_is_listed_as_skipped(
+    set_up_project: BareProject,
+) -> None:
+    python = set_up_project.folder / ".venv/bin/python"
+    executable(python, PYTHON_STUB.replace("*pytest*)", "*pytest*) exit 77 ;;\n    *none*)"))
+
+    ended = set_up_project.run("bin/test", "engines")
+
+    assert ended.returncode == 0
+    *_, row, _, total = ended.stdout.splitlines()
+    assert row.split() == ["engines", "skipped", "0", "s"]
+    assert total == "0 passed, 0 failed"
 
 
 def test_arguments_after_two_dashes_go_to_pytest_alone(set_up_project: BareProject) -> None:

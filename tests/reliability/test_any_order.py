@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -164,16 +163,15 @@ class Harness(RuleBasedStateMachine):
             assert replayed == status, (session_id, events)
 
     def _logs(self) -> list[tuple[str, str, int, list[tuple[int, str, int]]]]:
-        """Every session and its events, read from the database in one transaction."""
-        file = f"file:{self.server.state / 'harness.sqlite3'}?mode=ro"
-        with closing(sqlite3.connect(file, uri=True, isolation_level=None)) as database:
-            database.execute("BEGIN")
-            rows = database.execute("SELECT id, status, last_seq FROM sessions_app_session")
-            events = "SELECT seq, type, offset FROM sessions_app_sessionevent WHERE session_id = ?"
-            return [
-                (key, status, seq, database.execute(events + " ORDER BY seq", [key]).fetchall())
-                for key, status, seq in rows.fetchall()
-            ]
+        """Every session and its events, as they are at one moment."""
+        sessions, events = self.server.rows(
+            "SELECT id, status, last_seq FROM sessions_app_session",
+            'SELECT session_id, seq, type, "offset" FROM sessions_app_sessionevent ORDER BY seq',
+        )
+        return [
+            (str(key), status, seq, [(*event,) for owner, *event in events if owner == key])
+            for key, status, seq in sessions
+        ]
 
     @invariant()
     def what_is_said_to_run_runs_and_the_rest_does_not(self) -> None:

@@ -42,7 +42,7 @@ async def test_a_full_disk_makes_programs_wait_and_loses_nothing(
         viewer = ViewerClient(server, [session_id], acknowledges=True)
         watching = asyncio.create_task(viewer.run())
         await auntil(lambda: viewer.received > 200_000, timeout=10)
-        await asyncio.to_thread(forget_that_the_token_was_used, server.state)
+        await asyncio.to_thread(forget_that_the_token_was_used, server)
         with full(disk):
             await auntil(lambda: says_that_output_waits(server), timeout=15)
             session = await asyncio.to_thread(server.session, session_id)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, closing
-from pathlib import Path
+from contextlib import asynccontextmanager
 
 import pytest
 
+from tests.locked_database import locked_server
 from tests.real_server import Answer, RealServer
 from tests.reliability.programs import Printer
 from tests.reliability.viewer_client import ViewerClient
@@ -19,7 +18,7 @@ from tests.waiting_for import auntil, until
 CAT = {"command": "cat", "workingDir": "/tmp"}
 # The longest silence of a live view that a person would not call a stop.
 SILENCE_SECONDS = 1.0
-# SQLite waits so long for a lock where somebody waits for the answer.
+# So long a lock is waited for where somebody waits for the answer.
 BUSY_SECONDS = 10
 # The event of a resize is waited for half a second at most.
 PROMPT_SECONDS = 3.0
@@ -27,16 +26,11 @@ ANSWER_SECONDS = BUSY_SECONDS + 2.5
 
 
 @asynccontextmanager
-async def locked(state: Path, seconds: float) -> AsyncIterator[None]:
+async def locked(server: RealServer, seconds: float) -> AsyncIterator[None]:
     """Keep everybody else from writing for so long."""
-    other = sqlite3.connect(state / "harness.sqlite3", isolation_level=None, timeout=20)
-    other.execute("BEGIN IMMEDIATE")
-    try:
+    with locked_server(server):
         yield
         await asyncio.sleep(seconds)
-    finally:
-        other.execute("ROLLBACK")
-        other.close()
 
 
 async def longest_silence(viewer: ViewerClient, over: asyncio.Event) -> float:
@@ -72,10 +66,9 @@ async def was_resized(server: RealServer, session_id: str) -> bool:
     return (session["cols"], session["rows"]) == (97, 41)
 
 
-def forget_that_the_token_was_used(state: Path) -> None:
+def forget_that_the_token_was_used(server: RealServer) -> None:
     """So that the next request has something to write down."""
-    with closing(sqlite3.connect(state / "harness.sqlite3", timeout=10)) as database, database:
-        database.execute("UPDATE sessions_app_apitoken SET last_used_at = NULL")
+    server.rows("UPDATE sessions_app_apitoken SET last_used_at = NULL")
 
 
 async def is_archived(server: RealServer, session_id: str, size: int) -> bool:
@@ -97,8 +90,8 @@ async def test_a_locked_database_delays_starts_and_nothing_else(
 
     over = asyncio.Event()
     listening = asyncio.create_task(longest_silence(viewer, over))
-    await asyncio.to_thread(forget_that_the_token_was_used, daphne.state)
-    async with locked(daphne.state, seconds):
+    await asyncio.to_thread(forget_that_the_token_was_used, daphne)
+    async with locked(daphne, seconds):
         assert await seconds_to_resize(daphne, session_id) < PROMPT_SECONDS
         starting = asyncio.create_task(start(daphne))
     answer, duration = await starting

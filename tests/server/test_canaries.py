@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import sqlite3
 import stat
 import urllib.parse
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 import zstandard
+from django.apps import apps
 
 from sessions_app.credentials import digest
 from tests.real_server import RealServer, running
@@ -23,7 +23,9 @@ from tests.waiting_for import until
 PASSWORD = "canary-password-8dd1f2"  # noqa: S105  # of a user of this test
 VARIABLE = "canary-variable-5b7c91"
 TYPED = "canary-typed-0c44ae"
-MADE = ("HARNESS_CANARY", "DJANGO_CANARY", "DATABASE_URL", "SECRET_CANARY")
+MADE = ("HARNESS_CANARY", "DJANGO_CANARY", "SECRET_CANARY")
+# Not compared with how it is stored: these name what everything is stored in.
+URLS = ("DATABASE_URL", "REDIS_URL")
 
 
 class Browser:
@@ -84,12 +86,14 @@ def children_of(server: RealServer) -> list[psutil.Process]:
 
 
 def everything_stored(server: RealServer) -> bytes:
-    """All files of the state folder, and what is packed in the database."""
+    """All files of the state folder, all of the database, and what is packed in it."""
     paths = [path for path in server.state.rglob("*") if path.is_file()]
     kept = [path.read_bytes() for path in paths if path.name not in ("secret-key", "api-token")]
-    with closing(sqlite3.connect(server.state / "harness.sqlite3")) as database:
-        rows = database.execute("SELECT data FROM sessions_app_outputsegment").fetchall()
-    return b"\n".join([*kept, *(zstandard.decompress(row[0]) for row in rows)])
+    tables = [model._meta.db_table for model in apps.get_models(include_auto_created=True)]
+    found = server.rows(*(f"SELECT * FROM {table}" for table in tables))  # noqa: S608
+    kept += [repr(row).encode() for rows in found for row in rows]
+    (packed,) = server.rows("SELECT data FROM sessions_app_outputsegment")
+    return b"\n".join([*kept, *(zstandard.decompress(row[0]) for row in packed)])
 
 
 def log_of(server: RealServer) -> Path:
@@ -137,7 +141,8 @@ def test_after_a_whole_run_secrets_are_nowhere_but_where_they_belong(server: Rea
     )
     pages = "\n".join(browser.pages)
     output = server.output(session_id).decode()
-    for name, secret in (ours | {"the login cookie": cookie}).items():
+    urls = {name: server.environment[name] for name in URLS if name in server.environment}
+    for name, secret in (ours | urls | {"the login cookie": cookie}).items():
         for place, text in {
             "a program's environment": environments,
             "ps": lines,

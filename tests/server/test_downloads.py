@@ -2,7 +2,6 @@
 
 import hashlib
 import socket
-import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -95,9 +94,7 @@ def test_where_output_is_given_up_while_it_is_read_the_connection_is_cut(
     session_id = started(server, 20)
     path = f"/api/sessions/{session_id}/output?format=raw"
     client = begun(server, path, "Connection: keep-alive\r\n")
-    with sqlite3.connect(server.state / "harness.sqlite3", timeout=10) as database:
-        database.execute("delete from sessions_app_outputsegment where start > 15000000")
-    database.close()
+    server.rows("DELETE FROM sessions_app_outputsegment WHERE start > 15000000")
     received = 0
     try:
         while piece := client.recv(MEGABYTE):

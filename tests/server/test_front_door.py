@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from tests.certificates import make_certificate
-from tests.real_server import PROJECT, free_port
+from tests.engines import free_port
+from tests.real_server import PROJECT
 from tests.server.raw_client import RawClient
 from tests.waiting_for import until
 

@@ -5,11 +5,12 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
 
-from tests.real_server import RealServer
+from tests.real_server import DATABASE_URL, ON_POSTGRESQL, RealServer
 from tests.server.test_server import running
 from tests.waiting_for import until
 
@@ -37,6 +38,10 @@ def answer(client: socket.socket) -> bytes:
 
 
 def open_databases(process: psutil.Process) -> int:
+    if ON_POSTGRESQL:
+        port = urlsplit(DATABASE_URL).port
+        connections = process.net_connections("tcp")
+        return sum(bool(each.raddr) and each.raddr.port == port for each in connections)
     # SQLite keeps descriptors of the database itself for the next connection, but not of its log.
     return sum(file.path.endswith("-wal") for file in process.open_files())
 

@@ -12,7 +12,7 @@ from pytest_django.fixtures import Settings
 
 from sessions_app import checks
 from sessions_app.holder.account import may_become_others
-from tests.real_server import free_port
+from tests.engines import free_port
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
 

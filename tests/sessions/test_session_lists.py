@@ -168,8 +168,6 @@ def test_moments_are_read_as_either_database_writes_them(
 
 def steps(call: Callable[[], object]) -> int:
     """Return how much SQLite has to do for it, in hundreds of its instructions."""
-    if connection.vendor != "sqlite":
-        pytest.skip("counts instructions of SQLite")
     connection.ensure_connection()
     taken = 0
 
@@ -204,6 +202,7 @@ def fill(count: int, owner: User) -> None:
     )
 
 
+@pytest.mark.sqlite("counts its instructions")
 def test_no_list_costs_more_where_more_sessions_are_stored(
     alice: User, bob: User, carol: User
 ) -> None:
