@@ -90,6 +90,11 @@ class FakeManager:
         """Note it."""
         self.calls.append(("end", session_id, grace, by))
 
+    async def folders(self, path: str, host: str = "") -> list[str]:
+        """Note it."""
+        self.calls.append(("folders", path, host))
+        return []
+
     async def bring_up_to_date(self, session_id: str) -> None:
         """Note it."""
         self.calls.append(("bring_up_to_date", session_id))
