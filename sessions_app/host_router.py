@@ -12,6 +12,7 @@ from django.utils import timezone
 from sessions_app.audit import Actor
 from sessions_app.events import LifecycleEvent, iso
 from sessions_app.exceptions import (
+    HostDraining,
     ManagerUnavailable,
     NoFreeSlot,
     SessionError,
@@ -83,18 +84,17 @@ class HostRouter:
     async def create(self, request: LaunchRequest) -> str:
         """Start a session on the emptiest host that fits, or queue it when asked to."""
         found = candidates(await self.directory.hosts(), request.host, request.labels)
-        refusal: NoFreeSlot | None = None
+        refusals: list[SessionError] = []
         for host in _with_room_first(found):
             try:
                 return await self._create_on(host, request)
-            except NoFreeSlot as error:
-                refusal = error  # it has filled up since it was looked at
-        assert refusal is not None  # noqa: S101  # there was at least one candidate
-        if len(found) > 1:
+            except (NoFreeSlot, HostDraining) as error:
+                refusals.append(error)  # it has filled up, or drains, since it was looked at
+        if len(found) > 1 and all(isinstance(refusal, NoFreeSlot) for refusal in refusals):
             slots = sum(host.slots for host in found)
             sentence = f"All {slots} slots of {len(found)} hosts are taken. "
             raise NoFreeSlot(f"{sentence}End a session, or queue this one to start later.")
-        raise refusal
+        raise refusals[0]
 
     async def _create_on(self, host: HostState, request: LaunchRequest) -> str:
         if self.local is not None and self._is_here(host.name):

@@ -269,6 +269,7 @@ async def test_a_session_rests_after_a_round_and_then_goes_on(
 
     sleeper.wake = wake  # type: ignore[method-assign]
     tail = get_fan_out().watch("s", sleeper)
+    await get_fan_out().join(["s"])
     for offset in range(5):
         announce(offset)
     await auntil(lambda: woken[-1:] == [5])
@@ -287,6 +288,7 @@ async def test_a_viewer_that_cannot_be_woken_does_not_keep_the_others_asleep(
     sound.wake = lambda session_id: woken.set()  # type: ignore[method-assign]
     for sleeper in (broken, sound, broken):
         get_fan_out().watch("s", sleeper)
+    await get_fan_out().join(["s"])
     announce(0)
     await asyncio.wait_for(woken.wait(), 5)
 
@@ -361,6 +363,7 @@ async def test_a_message_that_makes_no_sense_does_not_stop_the_fan_out(
     sleeper.wake = lambda session_id: woken.set()  # type: ignore[method-assign]
     fan_out: FanOut = get_fan_out()
     fan_out.watch("s", sleeper)
+    await fan_out.join(["s"])
     session_event.send_robust(
         object,
         event=OutputEvent(session_id="s", offset=0, data=b"x", timestamp=timezone.now()),
