@@ -50,7 +50,7 @@ def guarded(app: Application) -> Application:
 async def _let_in(credential: Credential | None, address: str) -> Caller | None:
     if credential is None:
         return None
-    caller = await database_sync_to_async(_examine)(credential)
+    caller: Caller | None = await database_sync_to_async(_examine)(credential)
     if caller is None and isinstance(credential, TokenCredential):
         await database_sync_to_async(audit.note_expired_token)(credential.secret, address)
     return caller

@@ -229,12 +229,12 @@ def test_programs_of_a_manager_find_the_pages_where_everybody_does(tmp_path: Pat
 
 
 @pytest.fixture
-def together(settings: Settings) -> Settings:
+def together(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings of one process among several, all in order."""
     settings.HARNESS_ROLE = "web"
     settings.REDIS_URL = "redis://:password@127.0.0.1"
     settings.HARNESS_SECRET_KEY = KEY
-    settings.DATABASES = {"default": {"NAME": "harness"}}
+    monkeypatch.setitem(settings.DATABASES["default"], "NAME", "harness")
     return settings
 
 
@@ -248,11 +248,14 @@ def test_several_processes_with_one_log_one_redis_and_one_key_are_in_order(
 
 
 @pytest.mark.parametrize("role", ["web", "manager"])
-def test_each_thing_that_several_processes_lack_is_an_error(together: Settings, role: str) -> None:
+def test_each_thing_that_several_processes_lack_is_an_error(
+    together: Settings, monkeypatch: pytest.MonkeyPatch, role: str
+) -> None:
     together.HARNESS_ROLE = role
     together.REDIS_URL = ""
     assert ids(processes_can_work_together(None)) == ["sessions_app.E030"]
-    together.DATABASES = {"default": {"NAME": together.HARNESS_STATE_DIR / "harness.sqlite3"}}
+    own = together.HARNESS_STATE_DIR / "harness.sqlite3"
+    monkeypatch.setitem(together.DATABASES["default"], "NAME", own)
     together.HARNESS_SECRET_KEY = ""
     found = processes_can_work_together(None)
     assert ids(found) == ["sessions_app.E030", "sessions_app.E031", "sessions_app.E032"]

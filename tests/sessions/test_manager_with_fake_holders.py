@@ -157,11 +157,9 @@ async def test_a_new_size_is_told_before_anything_that_is_drawn_for_it(
     holder.print(b"before ")
     await auntil(lambda: told.output() == b"before ")
     holder.drawn_on_resize = b"drawn for the new size"
-    other = await sync_to_async(locked_database)()
-    resizing = asyncio.create_task(manager.resize(session_id, 40, 10))
-    await asyncio.sleep(0.3)  # the database is locked for a while
-    other.rollback()
-    other.close()
+    with locked_database():
+        resizing = asyncio.create_task(manager.resize(session_id, 40, 10))
+        await asyncio.sleep(0.3)  # the database is locked for a while
     await resizing
     await auntil(lambda: told.output().endswith(b"new size"))
     kinds = [
