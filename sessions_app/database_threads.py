@@ -66,6 +66,13 @@ class DatabaseThreads:
 
     def close(self) -> None:
         """Close the connections and end the threads, once what was begun is done."""
+        together = threading.Barrier(self._threads)
         for _ in range(self._threads):
-            self._executor.submit(connection.close)
+            self._executor.submit(_close_connection, together)
         self._executor.shutdown(wait=True)
+
+
+def _close_connection(together: threading.Barrier) -> None:
+    """Close this thread's connection; each thread waits for the others, so none does it twice."""
+    together.wait()
+    connection.close()

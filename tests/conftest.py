@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from pytest_django import DjangoDbBlocker
 
 from sessions_app import session_manager
 from sessions_app.rights import Role
@@ -40,6 +42,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if marker := item.get_closest_marker("sqlite"):
             item.add_marker(pytest.mark.skip(reason=f"about SQLite: {marker.args[0]}"))
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_db_setup: None,  # the fixture that this one extends
+    django_db_blocker: DjangoDbBlocker,
+) -> Iterator[None]:
+    """Cut off threads that live as long as the process: PostgreSQL drops no database in use."""
+    yield
+    if connection.vendor == "postgresql":
+        others = "datname = current_database() AND pid <> pg_backend_pid()"
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"  # noqa: S608
+            )
 
 
 @pytest.fixture(scope="session")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 
 import pytest
-from django.db import Error, OperationalError, connection
+from django.db import Error, OperationalError, connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from sessions_app import database_threads
 from sessions_app.database_locks import waiting_at_most
@@ -81,6 +83,21 @@ def test_patience_is_short_within_and_as_before_afterwards() -> None:
     with waiting_at_most(0):
         assert ask("SHOW lock_timeout") == "1ms"
     assert ask("SHOW lock_timeout") == "10s"
+
+
+async def test_threads_that_end_leave_no_connection_behind() -> None:
+    threads = DatabaseThreads("test", 3)
+    together = threading.Barrier(3, timeout=10)
+
+    def connect() -> BaseDatabaseWrapper:
+        connection.ensure_connection()
+        together.wait()
+        return connections["default"]
+
+    wrappers = await asyncio.gather(*(threads.run(connect) for _ in range(3)))
+    assert len(set(wrappers)) == 3
+    await asyncio.to_thread(threads.close)
+    assert [wrapper.connection for wrapper in wrappers] == [None, None, None]
 
 
 def store_attempt() -> None:
