@@ -14,6 +14,7 @@ from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import User
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 
 from sessions_app import audit, lifecycle
 from sessions_app.audit import Action, Actor, AuditRecord, Journal, journal, notes
@@ -99,10 +100,15 @@ async def test_a_start_is_recorded_with_its_command_and_without_its_environment(
     assert not [row for row in await everything() if "hush-hush" in row]
 
 
+@pytest.fixture
+def one_slot(settings: Settings) -> None:
+    settings.HARNESS_SLOTS = 1
+
+
+@pytest.mark.usefixtures("one_slot")
 async def test_a_repeated_start_is_recorded_once_and_a_queued_one_as_queued(
     manager: PersistentSessionManager, alice: User
 ) -> None:
-    manager.slots = 1
     again = {"idempotency_key": "one", "owner_id": alice.pk, "asked_by": ALICE}
     await asyncio.gather(*(start(manager, "cat", **again) for _ in range(5)))
     await start(manager, "cat", queue=True, asked_by=ALICE)

@@ -82,7 +82,8 @@ async def bridge() -> AsyncIterator[EventBridge]:
 async def test_the_bridge_pushes_every_announcement_into_the_group(bridge: EventBridge) -> None:
     layer = get_channel_layer()
     channel = await layer.new_channel()
-    await layer.group_add(event_bridge.GROUP, channel)
+    for group in (event_bridge.GROUP, event_bridge.output_group("s")):
+        await layer.group_add(group, channel)
     now = timezone.now()
     for event in (
         OutputEvent(session_id="s", offset=3, data=b"hi", timestamp=now),
@@ -109,7 +110,8 @@ async def test_who_tells_never_waits_for_a_layer_that_does_not_answer(settings: 
     }
     layer = get_channel_layer()
     channel = await layer.new_channel()
-    await layer.group_add(event_bridge.GROUP, channel)
+    for group in (event_bridge.GROUP, event_bridge.output_group("s")):
+        await layer.group_add(group, channel)
     bridge = EventBridge()
     bridge.start()
     for offset in range(5000):
