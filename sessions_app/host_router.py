@@ -130,7 +130,12 @@ class HostRouter:
         if self.local is not None and self._is_here(host):
             await self.local.type_text(session_id, text, submit=submit, patience=patience)
             return
-        details = {"session_id": session_id, "text": text, "submit": submit, "patience": patience}
+        details: dict[str, Any] = {
+            "session_id": session_id,
+            "text": text,
+            "submit": submit,
+            "patience": patience,
+        }
         await self._calls.ask(host, "type_text", **details)
 
     async def resize(self, session_id: str, cols: int, rows: int) -> None:
@@ -160,7 +165,7 @@ class HostRouter:
         host = await self._place_of(session_id)
         if self.local is not None and self._is_here(host):
             return await self.local.report_checkpoint(session_id, checkpoint)
-        details = {"session_id": session_id, "checkpoint": checkpoint}
+        details: dict[str, Any] = {"session_id": session_id, "checkpoint": checkpoint}
         seq = await self._calls.ask(host, "report_checkpoint", **details)
         return await self._stored.event(session_id, int(seq))
 

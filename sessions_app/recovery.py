@@ -95,7 +95,9 @@ def decide(found: Found) -> Outcome | None:
 class Adopter(Protocol):
     """What recovery needs of the session manager."""
 
-    host: str
+    @property
+    def host(self) -> str:
+        """This machine's name."""
 
     def is_followed(self, session_id: str) -> bool:
         """Tell whether the session is being started or followed already."""

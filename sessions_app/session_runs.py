@@ -214,7 +214,7 @@ class SessionRuns:
         fields: dict[str, Any],
         changes: dict[str, Any],
     ) -> None:
-        tidied = {"waiting": None, "stalled": "", "environment": {}}
+        tidied: dict[str, Any] = {"waiting": None, "stalled": "", "environment": {}}
         changes = {**changes, **tidied, "ended_at": timezone.now()}
         try:
             event = await self._retry(

@@ -117,15 +117,19 @@ class Site:
 
     def web(self, name: str, **environment: str) -> Web:
         """A web server that runs."""
-        return self._started(Web(self, name, **environment))
+        web = Web(self, name, **environment)
+        self._start(web)
+        return web
 
     def manager(self, name: str, **environment: str) -> Manager:
         """A host whose manager runs."""
-        return self._started(Manager(self, name, **environment))
+        manager = Manager(self, name, **environment)
+        self._start(manager)
+        return manager
 
-    def _started(self, process: Any) -> Any:
+    def _start(self, process: Process) -> None:
         self.processes.append(process)
-        return process.start()
+        process.start()
 
     def rows(self, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
         """What a statement finds in the database."""

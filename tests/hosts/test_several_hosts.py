@@ -115,7 +115,7 @@ async def test_what_is_typed_on_one_web_server_is_seen_on_the_other(site: Site) 
                 while text not in seen:
                     got = orjson.loads(await looking.recv())
                     seen += got.get("data") or ""
-        receipts = []
+        receipts: list[int] = []
         async with asyncio.timeout(5):
             while len(receipts) < 20:
                 got = orjson.loads(await typing.recv())
@@ -224,8 +224,9 @@ def test_a_name_belongs_to_one_machine(site: Site, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("role", ["web", "manager"])
 def test_a_process_of_one_role_is_not_started_without_redis(site: Site, role: str) -> None:
-    made = (Web if role == "web" else Manager)(site, "lonely", REDIS_URL="")
-    made.spawn() if role == "web" else super(Manager, made).spawn()
+    kind: type[Web] | type[Manager] = Web if role == "web" else Manager
+    made = kind(site, "lonely", REDIS_URL="")
+    made.spawn()
     assert made.process is not None
     assert made.process.wait(30) != 0
     assert "REDIS_URL" in made.log()
