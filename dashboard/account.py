@@ -17,7 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
-from dashboard.forms import RIGHT_WORDS, TokenForm
+from dashboard.forms import TokenForm
 from sessions_app import audit
 from sessions_app.audit import Action
 from sessions_app.callers import caller_of
@@ -44,7 +44,6 @@ def _page(request: HttpRequest, status: int = 200, **more: Any) -> HttpResponse:
     context = {
         "tokens": ApiToken.objects.filter(user=user).order_by("-created_at"),
         "links": links.select_related("session"),
-        "look": RIGHT_WORDS[Right.VIEW],
         "may_look": caller.may(Right.VIEW),
         "token_form": TokenForm(user, caller),
         "password_form": _password_form(user),

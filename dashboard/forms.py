@@ -19,23 +19,26 @@ RIGHT_WORDS = {
     Right.INPUT: ("Type", "Type into your sessions and resize them."),
     Right.START: ("Start", "Start sessions; end, rename, share and forget yours."),
     Right.ADMIN: ("Administer", "All of that with everybody's sessions."),
+    Right.METRICS: ("Metrics", "Read the server's metrics. Without Look, nothing else."),
 }
 LIVES = {1: "1 day", 30: "30 days", 90: "90 days", 365: "1 year", 0: "Never"}
 DEFAULT_DAYS = 90
 
 
 class TokenForm(forms.Form):
-    """A new API token: its name, what it may do besides looking, and when it ends."""
+    """A new API token: its name, what it may do, and when it ends."""
 
     name = forms.CharField(max_length=100)
-    scopes = forms.MultipleChoiceField(required=False, widget=forms.CheckboxSelectMultiple)
+    scopes = forms.MultipleChoiceField(
+        required=False, widget=forms.CheckboxSelectMultiple, initial=[Right.VIEW.value]
+    )
     days = forms.TypedChoiceField(choices=list(LIVES.items()), coerce=int, initial=DEFAULT_DAYS)
 
     def __init__(self, user: User, caller: Caller, data: Any = None) -> None:
         """Offer what the caller may do itself, and nothing else."""
         super().__init__(data)
         self.user = user
-        offered = [right for right in Right if right in caller.rights - {Right.VIEW}]
+        offered = [right for right in Right if right in caller.rights]
         scopes = self.fields["scopes"]
         assert isinstance(scopes, forms.MultipleChoiceField)  # noqa: S101  # declared above
         scopes.choices = [(right.value, RIGHT_WORDS[right][0]) for right in offered]
@@ -57,12 +60,15 @@ class TokenForm(forms.Form):
         return name
 
     def issue(self) -> str:
-        """Make the token and return its secret, which is stored nowhere."""
+        """Make the token and return its secret, which is stored nowhere.
+
+        With nothing chosen it looks.
+        """
         days = self.cleaned_data["days"]
         return ApiToken.issue(
             self.user,
             self.cleaned_data["name"],
-            scopes={Right.VIEW, *(Right(scope) for scope in self.cleaned_data["scopes"])},
+            scopes=[Right(scope) for scope in self.cleaned_data["scopes"]] or [Right.VIEW],
             life=timedelta(days=days) if days else None,
         )
 

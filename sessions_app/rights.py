@@ -1,7 +1,8 @@
 """What somebody may do: rights, and the roles that bundle them.
 
 Django keeps them: a right is a permission on Session, a role is the group of the same name. Groups
-may be changed in the administration; they are only made where they are missing.
+may be changed in the administration; they are only made where they are missing. METRICS has no
+permission: administrators have it, and so may a token that an administrator made for nothing else.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,6 +20,7 @@ class Right(StrEnum):
     INPUT = "input"  # type into one's own, give them another size, declare checkpoints
     START = "start"  # start sessions; end, rename, show, share and forget one's own
     ADMIN = "admin"  # all of that with everybody's
+    METRICS = "metrics"  # read how the server does, without looking at sessions
 
 
 class Role(StrEnum):
@@ -53,11 +55,11 @@ _SITE_CODENAMES = (
 
 
 def with_implied(rights: Iterable[Right]) -> frozenset[Right]:
-    """Return these rights and what goes with them: to look with any, everything with ADMIN."""
+    """Return these rights and what goes with them: everything with ADMIN, to look with most."""
     given = frozenset(rights)
     if Right.ADMIN in given:
         return ALL_RIGHTS
-    return given | {Right.VIEW} if given else given
+    return given | {Right.VIEW} if given - {Right.METRICS} else given
 
 
 def rights_of(user: "User | AnonymousUser") -> frozenset[Right]:
@@ -84,7 +86,7 @@ def make_groups(**kwargs: Any) -> None:
     for role, rights in ROLES.items():
         group, is_new = Group.objects.get_or_create(name=role)
         if is_new:
-            names = [CODENAMES[right] for right in rights]
+            names = [name for right, name in CODENAMES.items() if right in rights]
             names += _SITE_CODENAMES if role is Role.ADMIN else ()
             permissions = Permission.objects.filter(
                 content_type__app_label="sessions_app", codename__in=names

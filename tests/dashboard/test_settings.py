@@ -73,14 +73,35 @@ def test_a_token_lasts_as_long_as_was_chosen(browser: Client, days: int, left: i
         assert abs(expires - timezone.now() - timedelta(days=left)) < timedelta(minutes=1)
 
 
-def test_a_token_has_the_rights_that_were_ticked_and_may_always_look(browser: Client) -> None:
+def test_a_token_has_the_rights_that_were_ticked_and_may_look(browser: Client) -> None:
     made(browser)
     assert ApiToken.objects.get().rights == {Right.VIEW}
     made(browser, name="other", scopes=["input"])
     assert ApiToken.objects.get(name="other").rights == {Right.VIEW, Right.INPUT}
 
 
-@pytest.mark.parametrize("scopes", [["admin"], ["start", "admin"], ["input", "everything"]])
+def test_a_token_for_metrics_alone_may_not_look(carol: User) -> None:
+    browser = browsing(carol)
+    made(browser, scopes=["metrics"])
+    assert ApiToken.objects.get().rights == {Right.METRICS}
+    made(browser, name="both", scopes=["view", "metrics"])
+    assert ApiToken.objects.get(name="both").rights == {Right.VIEW, Right.METRICS}
+
+
+def test_to_look_is_ticked_until_it_is_unticked(carol: User) -> None:
+    def ticked(page: Element) -> list[str]:
+        boxes = page.find(id="tokens").find_all("input", type="checkbox")
+        return [box.attributes["value"] for box in boxes if "checked" in box.attributes]
+
+    browser = browsing(carol)
+    assert ticked(read(browser.get("/settings"))) == ["view"]
+    refused = browser.post("/settings/tokens", {"name": "", "days": 30, "scopes": ["metrics"]})
+    assert ticked(read(refused)) == ["metrics"]
+
+
+@pytest.mark.parametrize(
+    "scopes", [["admin"], ["metrics"], ["start", "admin"], ["input", "everything"]]
+)
 def test_nobody_makes_a_token_that_may_do_more_than_he(browser: Client, scopes: list[str]) -> None:
     assert made(browser, scopes=scopes) is None
     assert not ApiToken.objects.exists()
@@ -94,11 +115,11 @@ def test_only_the_offered_times_are_taken(browser: Client, days: str) -> None:
 def test_each_is_offered_what_he_may_do_himself(browser: Client, vera: User, carol: User) -> None:
     def offered(client: Client) -> list[str]:
         boxes = block(client, "tokens").find_all("input", type="checkbox")
-        return [box.attributes.get("value", "look") for box in boxes]
+        return [box.attributes["value"] for box in boxes]
 
-    assert offered(browser) == ["look", "input", "start"]
-    assert offered(browsing(vera)) == ["look"]
-    assert offered(browsing(carol)) == ["look", "input", "start", "admin"]
+    assert offered(browser) == ["view", "input", "start"]
+    assert offered(browsing(vera)) == ["view"]
+    assert offered(browsing(carol)) == ["view", "input", "start", "admin", "metrics"]
 
 
 def test_a_name_is_given_once(browser: Client) -> None:
