@@ -28,9 +28,13 @@ KeepScreen = Callable[[], tuple[int, int, int, bytes]]
 
 @dataclass
 class _Pending:
-    """What is not in the database yet: output up to the last mark, and the screen."""
+    """What is not in the database yet: output up to the last mark, and the screen.
+
+    `begin` is where the first output was that this knows of, whatever is archived before that.
+    """
 
     keep_screen: KeepScreen
+    begin: int = 0
     marks: list[Mark] = field(default_factory=list)
     archived: int = 0
     snapshot_at: int = 0
@@ -48,12 +52,32 @@ class Archiver:
         self._pending: dict[str, _Pending] = {}
         self._busy = asyncio.Lock()
 
-    def mark(self, session_id: str, moment: datetime, offset: int, keep_screen: KeepScreen) -> None:
-        """Note that the session's output reached `offset` at this moment."""
+    def mark(
+        self,
+        session_id: str,
+        moment: datetime,
+        offset: int,
+        keep_screen: KeepScreen,
+        begin: int = 0,
+    ) -> None:
+        """Note that the session's output, from `begin` on, reached `offset` at this moment."""
         pending = self._pending.get(session_id)
         if pending is None:
-            pending = self._pending[session_id] = _Pending(keep_screen)
+            pending = self._pending[session_id] = _Pending(keep_screen, begin)
         pending.marks.append(Mark(moment, offset))
+
+    def backlog(self) -> tuple[datetime | None, int]:
+        """Return when the oldest output came that the database lacks, and how much that is.
+
+        None and 0 where it lacks nothing. Safe in any thread.
+        """
+        oldest, size = [], 0
+        for pending in list(self._pending.values()):
+            first, last = pending.marks[:1], pending.marks[-1:]
+            if first and last:
+                oldest.append(first[0].moment)
+                size += max(0, last[0].offset - max(pending.archived, pending.begin))
+        return min(oldest, default=None), size
 
     async def run(self) -> None:
         """Archive for ever; a database that is locked or full is tried again."""
@@ -78,7 +102,7 @@ class Archiver:
 
     async def finish(self, session_id: str, upto: int, keep_screen: KeepScreen) -> None:
         """Archive all of a session that has ended; returns only when the database has it."""
-        self.mark(session_id, datetime.now().astimezone(), upto, keep_screen)
+        self.mark(session_id, datetime.now().astimezone(), upto, keep_screen, begin=upto)
         while not await self._finish(session_id):
             await asyncio.sleep(EVERY_SECONDS)
 

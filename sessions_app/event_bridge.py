@@ -17,6 +17,7 @@ from channels.layers import get_channel_layer
 
 from sessions_app.events import LAST, Announcement, LifecycleEvent, OutputEvent, iso
 from sessions_app.live_frames import json_text
+from sessions_app.metrics import counts
 from sessions_app.signals import session_event
 
 logger = logging.getLogger(__name__)
@@ -104,6 +105,8 @@ class EventBridge:
             await asyncio.gather(self._task, return_exceptions=True)
 
     def _told(self, event: Announcement, **kwargs: Any) -> None:
+        if len(self._waiting) == MOST_WAITING:
+            counts.events_lost += 1
         self._waiting.append(event)
         self._news.set()
 
@@ -122,6 +125,7 @@ class EventBridge:
             async with asyncio.timeout(LAYER_SECONDS):
                 await layer.group_send(group_of(event), to_message(event, inline=inline))
         except Exception as error:
+            counts.layer_errors += 1
             if not self._is_in_trouble:  # once, not for every piece of output
                 logger.warning("events cannot be forwarded: %s", error or type(error).__name__)
             self._is_in_trouble = True

@@ -28,6 +28,7 @@ from sessions_app.event_bridge import GROUP, LAYER_SECONDS, output_group
 from sessions_app.events import ACTIVE
 from sessions_app.exceptions import ManagerUnavailable
 from sessions_app.live_frames import JOINED_BYTES, Frame, Output, Piece, RecentOutput
+from sessions_app.metrics import counts
 from sessions_app.models import Session
 
 logger = logging.getLogger(__name__)
@@ -340,6 +341,7 @@ class FanOut:
         for head in heads:
             known = self._tails.get(head.session_id)
             if known is not None and known.lift(head.output_bytes, head.last_seq):
+                counts.gaps_healed += 1
                 self._begin_round(known)
         by_id = {head.session_id: head for head in heads}
         for watcher in self._of_everything():

@@ -22,6 +22,7 @@ from sessions_app.exceptions import CannotStart, ManagerUnavailable, NeedsRedis
 from sessions_app.fanout import FanOut, set_fan_out
 from sessions_app.holders import Holders
 from sessions_app.host_network import HostNetwork
+from sessions_app.metrics import loop_delay
 from sessions_app.session_manager import PersistentSessionManager, set_manager
 from sessions_app.session_verbs import SessionVerbs
 from sessions_app.transport import Application, Receive, Scope, Send
@@ -94,6 +95,7 @@ class Server:
             self._watching_rights = asyncio.create_task(
                 rights_watch.watch(consumers, self.fan_out.log), name="rights", context=Context()
             )
+        loop_delay.start()
         set_fan_out(self.fan_out)
         set_manager(verbs)
         self.started.set()
@@ -116,6 +118,7 @@ class Server:
             await self._end_recording()
 
     async def _stop(self) -> None:
+        loop_delay.stop()
         set_manager(None)
         set_fan_out(None)
         if self._watching_rights is not None:

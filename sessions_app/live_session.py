@@ -45,6 +45,7 @@ from sessions_app.holder_client import (
     send_signal,
 )
 from sessions_app.holders import Holder, Holders
+from sessions_app.metrics import counts
 from sessions_app.screen import Screen, Signal
 from sessions_app.spool_follower import SpoolFollower
 from sessions_app.waiting.reports import Report, Wait
@@ -351,7 +352,8 @@ class LiveSession:
         event = OutputEvent(session_id=self.session_id, offset=self.head, data=data, timestamp=now)
         fed = self.screen.feed(data)
         self.head = event.next_offset
-        self._archiver.mark(self.session_id, now, self.head, self.keep_screen)
+        counts.output_bytes += len(data)
+        self._archiver.mark(self.session_id, now, self.head, self.keep_screen, event.offset)
         if fed.replies and self.head > self._answered:
             self._reply(fed.replies, self.head)
         self._announce(event)

@@ -20,6 +20,7 @@ from sessions_app.exceptions import HolderUnresponsive, InvalidTransition
 from sessions_app.holder_client import LaunchFailed, read_exit_record, read_identity
 from sessions_app.holders import Holders
 from sessions_app.live_session import LiveSession
+from sessions_app.metrics import counts, follow
 from sessions_app.models import Session
 from sessions_app.screen import Screen
 from sessions_app.session_rows import Place
@@ -58,6 +59,7 @@ class SessionRuns:
     def look_into_queue(self) -> None:
         """Start what is queued, if there is room for it."""
         self._slot_freed.set()
+        follow(self)
 
     @property
     def host(self) -> str:
@@ -66,6 +68,7 @@ class SessionRuns:
 
     async def stop(self) -> None:
         """Let go of everything; the programs go on without us."""
+        follow(None)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -126,6 +129,7 @@ class SessionRuns:
             )
         except LaunchFailed as error:
             logger.warning("session %s could not be started: %s", session_id, error)
+            counts.start_failures += 1
             # A row that holds a slot without a program would be a lie.
             await self.fail(session_id, f"The program could not be started: {error}")
             self._drop_folder(session_id)
@@ -173,6 +177,7 @@ class SessionRuns:
         try:
             if not session.is_alive:
                 event = await self._retry(session_rows.mark_started, session, pid)
+                counts.starts += 1
                 self.announce(event)
         except BaseException:
             await self._let_go(live)
@@ -227,6 +232,7 @@ class SessionRuns:
             )
         except InvalidTransition:
             return  # its end is in the log already
+        counts.ended(failed=kind is EventType.FAILED)
         self.announce(event)
 
     async def _retry(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:

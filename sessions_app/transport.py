@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from sessions_app.live_frames import Frame
+from sessions_app.metrics import counts
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -151,12 +152,16 @@ class Outlet:
         if self._connection is None:
             return False
         self._connection.write(frame.wire)
+        counts.sent_messages += 1
+        counts.sent_bytes += len(frame.wire)
         return True
 
     async def send(self, frame: Frame) -> None:
         """Send it, however long that takes."""
         if not self.put(frame):
             await self._send({"type": "websocket.send", "text": frame.text})
+            counts.sent_messages += 1
+            counts.sent_bytes += len(frame.wire)
 
     def unsent(self) -> int:
         """Return how many bytes wait in the server's own buffers, as far as that can be known."""

@@ -1,8 +1,10 @@
 """The archiver: that one session ends is no trouble for the others."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from django.db import OperationalError
 
 from sessions_app.archiver import Archiver
 from sessions_app.database_threads import DatabaseThreads
@@ -45,4 +47,49 @@ async def test_archiving_goes_on_when_a_session_is_finished_while_it_waits_its_t
     await archiving
 
     assert "b" in log.asked_about
+    log.close()
+
+
+class Store(DatabaseThreads):
+    """Stores everything, or nothing while it `is_down`."""
+
+    def __init__(self) -> None:
+        super().__init__("store", 1)
+        self.is_down = True
+
+    async def run_in_background(self, *call: Any, **named: Any) -> Any:
+        """Take it, or not."""
+        if self.is_down:
+            raise OperationalError("the database is down")
+        call[2].extend(each.upto for each in call[1])
+
+
+async def test_what_waits_for_the_database_has_an_age_and_a_size() -> None:
+    log = Store()
+    archiver = Archiver(log)
+    first = datetime(2026, 1, 31, 12, tzinfo=UTC)
+    assert archiver.backlog() == (None, 0)
+    archiver.mark("a", first, 10, screen)
+    archiver.mark("a", first + timedelta(seconds=5), 30, screen)
+    archiver.mark("b", first - timedelta(seconds=1), 4, screen)
+    await archiver.flush_all()
+    assert archiver.backlog() == (first - timedelta(seconds=1), 34)
+    log.is_down = False
+    await archiver.flush_all()
+    assert archiver.backlog() == (None, 0)
+    archiver.mark("a", first + timedelta(seconds=9), 31, screen)
+    assert archiver.backlog() == (first + timedelta(seconds=9), 1)
+    log.close()
+
+
+async def test_what_an_earlier_server_has_archived_does_not_wait() -> None:
+    log = Store()
+    archiver = Archiver(log)
+    now = datetime.now(UTC)
+    archiver.mark("a", now, 1_000_003, screen, begin=1_000_000)
+    assert archiver.backlog() == (now, 3)
+    finishing = asyncio.create_task(archiver.finish("b", 5_000_000, screen))
+    await asyncio.sleep(0)
+    assert archiver.backlog() == (now, 3)
+    finishing.cancel()
     log.close()
