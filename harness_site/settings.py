@@ -231,7 +231,7 @@ SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_SSL_REDIRECT = _OVER_TLS
 # Programs of this machine, and monitors, may come behind the proxy's back, with a token or without
 # anything worth hiding.
-SECURE_REDIRECT_EXEMPT = [r"^api/", r"^health$"]
+SECURE_REDIRECT_EXEMPT = [r"^api/", r"^health$", r"^metrics$"]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 

@@ -6,9 +6,11 @@ from django.urls import include, path
 
 from sessions_app.health import health
 from sessions_app.login import LoginView, admin_login, redeem_link, redeem_share, shared_page
+from sessions_app.scraping import metrics
 
 urlpatterns = [
     path("health", health, name="health"),
+    path("metrics", metrics, name="metrics"),
     path("api/", include("sessions_app.api.urls")),
     path("login", LoginView.as_view(), name="login"),
     path("login/link", redeem_link, name="login-link"),
