@@ -103,6 +103,8 @@ HARNESS_STARTS_PER_MINUTE = env.integer("HARNESS_STARTS_PER_MINUTE", 60, least=0
 HARNESS_AUDIT_DAYS = env.integer("HARNESS_AUDIT_DAYS", 365, least=0, most=36500)
 # Whether what is typed is kept as well: passwords that are typed into programs are in it.
 HARNESS_AUDIT_INPUT = env.flag("HARNESS_AUDIT_INPUT", default=False)
+# How the log is written.
+HARNESS_LOG_FORMAT = env.choice("HARNESS_LOG_FORMAT", "line", ("line", "json"))
 
 DEBUG = env.flag("HARNESS_DEBUG", default=False)
 # Processes that belong together need the same key.
@@ -262,8 +264,14 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "line": {
+            "()": "sessions_app.log_format.Lines",
+            "fmt": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+        },
+        "json": {"()": "sessions_app.log_format.JsonLines", "host": HARNESS_HOST_NAME},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": HARNESS_LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {"sessions_app": {"level": "INFO"}},
 }

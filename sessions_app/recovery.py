@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from django.utils import timezone
 
-from sessions_app import event_log
+from sessions_app import event_log, log_ids
 from sessions_app.database_threads import DatabaseThreads
 from sessions_app.events import ENDED, Status, iso
 from sessions_app.exceptions import HolderUnresponsive
@@ -152,7 +152,8 @@ async def recover(manager: Adopter, log: DatabaseThreads) -> Report:
     for session_id, session, found in await log.run(_survey, manager):
         # What was started since the survey is not to be judged by it.
         if not manager.is_followed(session_id):
-            await _carry_out(decide(found), session_id, session, manager, report)
+            with log_ids.about(session=session_id):
+                await _carry_out(decide(found), session_id, session, manager, report)
     return report
 
 

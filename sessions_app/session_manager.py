@@ -16,7 +16,7 @@ from uuid import uuid4
 from django.conf import settings
 from django.utils import timezone
 
-from sessions_app import audit, event_log, hosts, program, recovery, session_rows
+from sessions_app import audit, event_log, hosts, log_ids, program, recovery, session_rows
 from sessions_app.callers import Caller
 from sessions_app.events import (
     MAX_SIZE,
@@ -283,7 +283,7 @@ class PersistentSessionManager:
             _record_start(request, session)
             # Nothing is awaited before this is set: a repeated request waits for the same start.
             self._launching[session_id] = self._runs.own(
-                self._begin(session), f"launch-{session_id}"
+                self._begin(session), f"launch-{session_id}", log_ids.current()
             )
         if launching := self._launching.get(session_id):
             # Shielded: whoever asked may go away, the program is started all the same.

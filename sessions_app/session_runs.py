@@ -7,12 +7,11 @@ import asyncio
 import logging
 import shutil
 from collections.abc import Callable, Coroutine
-from contextvars import Context
 from typing import Any, TypeVar
 
 from django.utils import timezone
 
-from sessions_app import event_log, program, session_rows
+from sessions_app import event_log, log_ids, program, session_rows
 from sessions_app.archiver import Archiver
 from sessions_app.database_threads import DatabaseThreads
 from sessions_app.events import Announcement, EventType
@@ -78,12 +77,17 @@ class SessionRuns:
         self.live.clear()
         await asyncio.to_thread(self.log.close)
 
-    def own(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        """Do the work in a task that ends with the manager; what goes wrong in it is logged."""
-        # A fresh context: one inherited from a request would die with that request.
-        task = asyncio.create_task(work, name=name, context=Context())
+    def own(
+        self, work: Coroutine[Any, Any, None], name: str, ids: log_ids.Ids = log_ids.NONE
+    ) -> asyncio.Task[None]:
+        """Do the work in a task that ends with the manager; what goes wrong in it is logged.
+
+        `ids` is what the log says it is about.
+        """
+        context = log_ids.fresh_context(ids)
+        task = asyncio.create_task(work, name=name, context=context)
         self._tasks.add(task)
-        task.add_done_callback(self._disown)
+        task.add_done_callback(self._disown, context=context)
         return task
 
     def _disown(self, task: asyncio.Task[None]) -> None:
@@ -115,7 +119,8 @@ class SessionRuns:
         session_id = str(session.pk)
         self.expect(session_id)
         try:
-            await self._launch_program(session)
+            with log_ids.about(session=session_id):
+                await self._launch_program(session)
         finally:
             self._starting.discard(session_id)
 
@@ -182,7 +187,8 @@ class SessionRuns:
         except BaseException:
             await self._let_go(live)
             raise
-        self.own(self._follow(live), f"follow-{live.session_id}")
+        ids = log_ids.Ids(session=live.session_id)
+        self.own(self._follow(live), f"follow-{live.session_id}", ids)
 
     async def _let_go(self, live: LiveSession) -> None:
         self.live.pop(live.session_id, None)
