@@ -34,7 +34,10 @@ PREFLIGHT_HEADERS = (
     (b"access-control-allow-headers", b"Authorization, Content-Type, Idempotency-Key, Range"),
     (b"access-control-max-age", b"600"),
 )
-EXPOSED = b"Link, Location, Content-Range, Accept-Ranges, Retry-After, ETag, X-Output-Offset"
+EXPOSED = (
+    b"Link, Location, Content-Range, Accept-Ranges, Retry-After, ETag, X-Output-Offset, "
+    b"X-Request-Id"
+)
 """Headers that a listed page may read besides those that every page may."""
 
 

@@ -10,6 +10,7 @@ from sessions_app.origins import Networks, parse_host
 from sessions_app.request_headers import Header, Headers, header_values, without_headers
 from sessions_app.transport import Scope
 
+_NEVER_PASSED_ON = frozenset({b"daphne-root-path", b"forwarded", b"x-request-id"})
 _SECURE = {"http": "https", "websocket": "wss"}
 _PLAIN = {"http": "http", "websocket": "ws"}
 _SCHEMES = {b"https": _SECURE, b"wss": _SECURE, b"http": _PLAIN, b"ws": _PLAIN}
@@ -24,7 +25,7 @@ def as_trusted_proxies_say(scope: Scope, proxies: Networks) -> Scope:
     """
     headers = list(scope.get("headers") or ())
     changed: Scope = {**scope, "headers": _cleaned(headers), "root_path": ""}
-    peer = _address_of((scope.get("client") or ("",))[0])
+    peer = _peer(scope)
     if peer is not None and _is_trusted(peer, proxies):
         changed["client"] = [str(_client(peer, headers, proxies)), 0]
         changed["scheme"] = _scheme(headers, scope)
@@ -32,10 +33,20 @@ def as_trusted_proxies_say(scope: Scope, proxies: Networks) -> Scope:
     return changed
 
 
+def comes_from_proxy(scope: Scope, proxies: Networks) -> bool:
+    """Tell whether a trusted proxy sends this; asked of the scope as the server made it."""
+    peer = _peer(scope)
+    return peer is not None and _is_trusted(peer, proxies)
+
+
+def _peer(scope: Scope) -> IPv4Address | IPv6Address | None:
+    return _address_of((scope.get("client") or ("",))[0])
+
+
 def _cleaned(headers: Headers) -> list[Header]:
     return [
         (name, value)
-        for name, value in without_headers(headers, {b"daphne-root-path", b"forwarded"})
+        for name, value in without_headers(headers, _NEVER_PASSED_ON)
         if b"_" not in name and not name.lower().startswith(b"x-forwarded-")
     ]
 

@@ -28,6 +28,16 @@ class WebSocketProtocol(ws_protocol.WebSocketProtocol):
     gone: Callable[[], None]  # counts the connection no longer
     _looking: TimerHandle | None = None
 
+    def handle_reply(self, message: dict[str, Any]) -> None:
+        """Do what the application says; Daphne would leave out the headers of an acceptance."""
+        if message["type"] == "websocket.accept" and message.get("headers"):
+            pairs = message["headers"]
+            headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
+            # Passed through to autobahn, which takes both.
+            self.serverAccept((message.get("subprotocol"), headers))
+        else:
+            super().handle_reply(message)
+
     def onMessageFrameBegin(self, length: int) -> None:
         """Add up the announced lengths of a message's frames."""
         super().onMessageFrameBegin(length)

@@ -122,7 +122,7 @@ def connect(app: Application, headers: list[Header], **more: Any) -> str:
     scope = {"type": "websocket", "path": "/ws", "query_string": b"", "headers": headers}
     scope |= {"client": ["127.0.0.1", 50000], **more}
     accepted, message = sent_by(app, scope, {"type": "websocket.connect"})
-    assert accepted == {"type": "websocket.accept"}
+    assert accepted["type"] == "websocket.accept"
     return str(message["text"] if "text" in message else message["code"])
 
 
