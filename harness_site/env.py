@@ -51,14 +51,6 @@ def byte_size(name: str, default: str, *, least: int) -> int:
     return size
 
 
-def choice(name: str, default: str, choices: Collection[str]) -> str:
-    """Return one of these words."""
-    value = text(name, default)
-    if value not in choices:
-        raise ImproperlyConfigured(f"{name} must be {' or '.join(choices)}, not {value!r}.")
-    return value
-
-
 def flag(name: str, *, default: bool) -> bool:
     """Return a yes or no."""
     value = text(name).lower()

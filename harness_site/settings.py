@@ -104,7 +104,7 @@ HARNESS_AUDIT_DAYS = env.integer("HARNESS_AUDIT_DAYS", 365, least=0, most=36500)
 # Whether what is typed is kept as well: passwords that are typed into programs are in it.
 HARNESS_AUDIT_INPUT = env.flag("HARNESS_AUDIT_INPUT", default=False)
 # How the log is written.
-HARNESS_LOG_FORMAT = env.choice("HARNESS_LOG_FORMAT", "line", ("line", "json"))
+HARNESS_LOG_FORMAT = env.choice("HARNESS_LOG_FORMAT", "line", known=("line", "json"))
 
 DEBUG = env.flag("HARNESS_DEBUG", default=False)
 # Processes that belong together need the same key.

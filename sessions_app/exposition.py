@@ -25,6 +25,7 @@ from prometheus_client.registry import Collector
 
 from sessions_app import lifecycle
 from sessions_app.events import Status
+from sessions_app.hosts import all_hosts
 from sessions_app.metrics import FIGURES, SILENT_SECONDS, Figure, counts, loop_delay, stats
 from sessions_app.models import Session
 
@@ -94,8 +95,11 @@ class Exposition(Collector):
 
 def _build() -> Metric:
     build = InfoMetricFamily("harness_build", "What runs here.")
-    role: str = getattr(settings, "HARNESS_ROLE", "all")
-    facts = {"version": settings.VERSION, "role": role, "host": settings.HARNESS_HOST_NAME}
+    facts = {
+        "version": settings.VERSION,
+        "role": settings.HARNESS_ROLE,
+        "host": settings.HARNESS_HOST_NAME,
+    }
     build.add_metric([], facts)
     return build
 
@@ -145,5 +149,10 @@ def registry() -> CollectorRegistry:
     ProcessCollector(registry=made)
     PlatformCollector(registry=made)
     GCCollector(registry=made)
-    made.register(Exposition())
+    made.register(Exposition(_reported))
     return made
+
+
+def _reported() -> Mapping[str, Stats]:
+    """Return what the managers of all hosts have said of themselves last."""
+    return {host.name: {**host.stats, SILENT_SECONDS: host.silent_seconds} for host in all_hosts()}

@@ -16,7 +16,7 @@ from uuid import uuid4
 from django.conf import settings
 from django.utils import timezone
 
-from sessions_app import audit, event_log, hosts, log_ids, program, recovery, session_rows
+from sessions_app import audit, event_log, hosts, log_ids, metrics, program, recovery, session_rows
 from sessions_app.callers import Caller
 from sessions_app.events import (
     MAX_SIZE,
@@ -145,7 +145,8 @@ class PersistentSessionManager:
         """Say every two seconds that this host is there, and look whether there is work."""
         while True:
             await asyncio.sleep(BEAT_SECONDS)
-            news = Beat(load=os.getloadavg()[0] / (os.cpu_count() or 1), problem=self._problem())
+            load = os.getloadavg()[0] / (os.cpu_count() or 1)
+            news = Beat(load=load, problem=self._problem(), stats=metrics.stats())
             try:
                 await self._runs.log.run_in_background(
                     hosts.beat, self.host, self.incarnation, news

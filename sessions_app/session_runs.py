@@ -61,6 +61,11 @@ class SessionRuns:
         follow(self)
 
     @property
+    def slots(self) -> int:
+        """Return how many programs may run at once."""
+        return self.place.slots
+
+    @property
     def host(self) -> str:
         """Return this machine's name."""
         return self.place.host

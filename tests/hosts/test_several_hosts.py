@@ -212,6 +212,21 @@ def test_a_host_that_does_not_answer_is_named_with_since_when(site: Site) -> Non
     assert web.answer("POST", "/api/sessions", body).json()["code"] == "host-silent"
 
 
+def test_a_web_server_tells_the_figures_of_every_manager(site: Site) -> None:
+    for name in ("one", "two"):
+        site.manager(name)
+    web = site.web("web")
+    web.launch("sh", "-c", "printf 0123456789; cat", host="two")
+
+    def told(line: str) -> bool:
+        return line in web.request_raw("GET", "/metrics").decode().splitlines()
+
+    until(lambda: told('harness_output_bytes_total{host="two"} 10.0'), timeout=10)
+    assert told('harness_output_bytes_total{host="one"} 0.0')
+    assert told('harness_sessions_followed{host="two"} 1.0')
+    assert told('harness_sessions{host="two",status="running"} 1.0')
+
+
 def test_a_name_belongs_to_one_machine(site: Site, tmp_path: Path) -> None:
     site.manager("one")
     site.web("web")

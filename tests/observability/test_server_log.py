@@ -119,10 +119,10 @@ def test_only_a_trusted_proxy_names_requests(server: RealServer, tmp_path: Path)
 def test_a_format_that_there_is_not_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     formats = ("line", "json")
     monkeypatch.delenv("HARNESS_LOG_FORMAT", raising=False)
-    assert env.choice("HARNESS_LOG_FORMAT", "line", formats) == "line"
+    assert env.choice("HARNESS_LOG_FORMAT", "line", known=formats) == "line"
     monkeypatch.setenv("HARNESS_LOG_FORMAT", " json ")
-    assert env.choice("HARNESS_LOG_FORMAT", "line", formats) == "json"
+    assert env.choice("HARNESS_LOG_FORMAT", "line", known=formats) == "json"
     monkeypatch.setenv("HARNESS_LOG_FORMAT", "xml")
-    sentence = "HARNESS_LOG_FORMAT must be line or json, not 'xml'."
+    sentence = "HARNESS_LOG_FORMAT must be one of line, json, not 'xml'."
     with pytest.raises(ImproperlyConfigured, match=sentence):
-        env.choice("HARNESS_LOG_FORMAT", "line", formats)
+        env.choice("HARNESS_LOG_FORMAT", "line", known=formats)
