@@ -89,11 +89,29 @@ class SessionConsumer(AsyncWebsocketConsumer):
         lifecycle.consumers.add(self)
         self.who = audit.actor_of(self.caller, audit.address_in(self.scope))
         audit.repeated(audit.Action.STREAM_OPENED, self.who)
-        await self._send_initial_state()
         self._streaming = asyncio.create_task(self._stream(), name="stream-to-viewer")
+        await self._begin(self.viewer)
+
+    async def _begin(self, viewer: Viewer) -> None:
+        try:
+            await self._send_initial_state()
+        except Error as error:
+            await self._come_again_later(error)
+            return
         query = parse_qs(self.scope["query_string"].decode("latin-1"))
         if query.get("subscribe") != ["none"]:
-            await self.viewer.subscribe(None, {}, True)
+            await self._subscribe(viewer, Subscribe(sessions=None, positions={}, output=True))
+
+    async def _subscribe(self, viewer: Viewer, wanted: Subscribe) -> None:
+        try:
+            await viewer.subscribe(wanted.sessions, wanted.positions, wanted.output)
+        except Error as error:
+            await self._come_again_later(error)
+
+    async def _come_again_later(self, error: Error) -> None:
+        """Close a stream that the database kept from beginning: half of it would be missing."""
+        logger.warning("a live stream cannot begin: %s", error)
+        await self.close(CloseCode.SERVER_STOPPING)
 
     async def disconnect(self, code: int) -> None:
         """Leave the fan-out."""
@@ -129,8 +147,8 @@ class SessionConsumer(AsyncWebsocketConsumer):
                 await self._send_json({"type": ServerMessage.PONG})
             case Acknowledge(session_id=session_id, offset=offset):
                 self.viewer.acknowledge(session_id, offset)
-            case Subscribe(sessions=sessions, positions=positions, output=output):
-                await self.viewer.subscribe(sessions, positions, output)
+            case Subscribe():
+                await self._subscribe(self.viewer, message)
             case Resize(session_id=session_id, cols=cols, rows=rows):
                 session = await self._check_rights(session_id)
                 await get_manager().resize(session_id, cols, rows)

@@ -9,7 +9,7 @@ import pytest
 from sessions_app import exposition, lifecycle, scraping
 from sessions_app.metrics import counts, follow
 from sessions_app.metrics.counts import Counts
-from sessions_app.session_manager import PersistentSessionManager, get_manager
+from sessions_app.session_manager import PersistentSessionManager
 from tests.sessions.conftest import state_folder
 from tests.sessions.fake_holders import FakeHolders
 
@@ -43,5 +43,5 @@ async def manager(
 ) -> AsyncIterator[PersistentSessionManager]:
     """A server over them."""
     await lifecycle.start(holders)
-    yield get_manager()
+    yield lifecycle.manager()
     await lifecycle.stop()
