@@ -89,7 +89,6 @@ class SessionConsumer(AsyncWebsocketConsumer):
         lifecycle.consumers.add(self)
         self.who = audit.actor_of(self.caller, audit.address_in(self.scope))
         audit.repeated(audit.Action.STREAM_OPENED, self.who)
-        self._streaming = asyncio.create_task(self._stream(), name="stream-to-viewer")
         await self._begin(self.viewer)
 
     async def _begin(self, viewer: Viewer) -> None:
@@ -98,6 +97,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
         except Error as error:
             await self._come_again_later(error)
             return
+        self._streaming = asyncio.create_task(self._stream(), name="stream-to-viewer")
         query = parse_qs(self.scope["query_string"].decode("latin-1"))
         if query.get("subscribe") != ["none"]:
             await self._subscribe(viewer, Subscribe(sessions=None, positions={}, output=True))
