@@ -7,6 +7,7 @@ import errno
 import os
 import pwd
 import struct
+from collections.abc import Callable
 from typing import NamedTuple
 
 from .processes import LINUX
@@ -51,6 +52,16 @@ def become(account: Account) -> None:
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
 
+def give_up_capabilities() -> None:
+    """Of a server that is not root: else its programs would have what a service manager gave it.
+
+    Without any to inherit there are no ambient ones either (capset(2)).
+    """
+    if LINUX and os.geteuid():
+        system = ctypes.CDLL(None, use_errno=True)
+        _call(system.capset, _CAPABILITY_HEADER, _NO_CAPABILITIES)
+
+
 def may_become_others() -> bool:
     """Whether a program that this process executes may start programs as other users."""
     if not LINUX:
@@ -66,14 +77,15 @@ def may_become_others() -> bool:
 def _drop_capabilities() -> None:
     """Those of a user that was not root outlive the change; set-user-ID programs give none."""
     system = ctypes.CDLL(None, use_errno=True)
-    for call, *arguments in (
-        (system.prctl, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0),
-        (system.capset, _CAPABILITY_HEADER, _NO_CAPABILITIES),
-        (system.prctl, _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
-    ):
-        if call(*arguments):
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
+    _call(system.prctl, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+    _call(system.capset, _CAPABILITY_HEADER, _NO_CAPABILITIES)
+    _call(system.prctl, _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+
+
+def _call(function: Callable[..., int], *arguments: int | bytes) -> None:
+    if function(*arguments):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def _can_be(uid: int) -> bool:

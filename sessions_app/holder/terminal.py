@@ -12,7 +12,7 @@ import termios
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, NoReturn
 
-from .account import Account, become
+from .account import Account, become, give_up_capabilities
 from .folders import ANYWHERE, OutsideRoots, open_folder
 
 _IUTF8 = 0o40000  # termios(3); the termios module has no name for it. The same value on macOS.
@@ -120,7 +120,9 @@ def _become(command: Command, slave: int, gate: int, failure: int) -> NoReturn:
             _reset_signals()
             os.umask(command.umask)
             stage = _AT_USER
-            if command.account is not None:
+            if command.account is None:
+                give_up_capabilities()
+            else:
                 _hand_over(slave, command.account)
             stage = _AT_FOLDER
             os.fchdir(open_folder(command.cwd, command.roots))

@@ -170,7 +170,8 @@ from sessions_app.holder.account import look_up
 from sessions_app.holder.terminal import Child, Command, Terminal
 terminal = Terminal(200, 24)
 command = [b"grep", b"-E", b"^(Uid|Cap(Inh|Prm|Eff|Amb)):", b"/proc/self/status"]
-Child(Command(command, b"/", {}, 0o22, [b"/"], look_up("nobody")), terminal).release()
+account = look_up(sys.argv[2]) if sys.argv[2] else None
+Child(Command(command, b"/", {}, 0o22, [b"/"], account), terminal).release()
 terminal.close_slave()
 output, more = b"", True
 buffer = memoryview(bytearray(4096))
@@ -183,8 +184,9 @@ print(output.decode())
 
 @needs_python
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is not installed")
+@pytest.mark.parametrize("run_as", ["nobody", ""])
 def test_the_capabilities_of_a_server_that_is_not_root_are_not_passed_on(
-    open_folder: Path,
+    open_folder: Path, run_as: str
 ) -> None:
     holder = Path(holder_package.__file__).parent
     shutil.copytree(holder, open_folder / "sessions_app" / "holder")
@@ -192,7 +194,7 @@ def test_the_capabilities_of_a_server_that_is_not_root_are_not_passed_on(
     daemon = ["setpriv", "--reuid", "1", "--regid", "1", "--clear-groups"]
     daemon += ["--inh-caps", needed, "--ambient-caps", needed]
     shown = subprocess.run(
-        [*daemon, str(PYTHON), "-I", "-B", "-c", SHOW_STATUS, str(open_folder)],
+        [*daemon, str(PYTHON), "-I", "-B", "-c", SHOW_STATUS, str(open_folder), run_as],
         cwd="/",
         capture_output=True,
         text=True,
@@ -200,6 +202,7 @@ def test_the_capabilities_of_a_server_that_is_not_root_are_not_passed_on(
         check=True,
     )
     lines = dict(line.split(":\t", 1) for line in shown.stdout.split("\n") if line)
-    assert lines.pop("Uid").split() == [str(NOBODY.pw_uid)] * 4
+    uid = NOBODY.pw_uid if run_as else 1
+    assert lines.pop("Uid").split() == [str(uid)] * 4
     assert len(lines) == 4
     assert {int(mask, 16) for mask in lines.values()} == {0}
