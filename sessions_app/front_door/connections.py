@@ -20,7 +20,8 @@ class Phase(Enum):
     IDLE = auto()  # kept alive, nothing is asked
     HEAD = auto()  # the head of its request is not complete
     BODY = auto()  # the body is not
-    BUSY = auto()  # is being answered, or is a live stream
+    BUSY = auto()  # is being answered
+    STREAM = auto()  # has become a live stream
 
 
 # In this order they go when there is no room.
@@ -58,6 +59,10 @@ class Connections:
 
     def __len__(self) -> int:
         return sum(map(len, self._in_phase.values()))
+
+    def asking(self) -> int:
+        """Return how many have asked something and have no answer yet; live streams apart."""
+        return len(self._in_phase[Phase.BODY]) + len(self._in_phase[Phase.BUSY])
 
     def admit(self, host: str, cut: Callable[[], None]) -> Connection | None:
         """Count a new connection from that address, or return None: there is no room for it."""

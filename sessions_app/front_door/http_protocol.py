@@ -59,6 +59,7 @@ class Request(WebRequest):
         stream = getattr(transport, place, None)
         if isinstance(stream, WebSocketProtocol):
             stream.gone = channel.gone
+            channel.becomes_a_stream()
         return processed
 
 
@@ -124,6 +125,10 @@ class Channel(HTTPChannel):
         """Count it no longer."""
         self.gone()
         super().connectionLost(reason)
+
+    def becomes_a_stream(self) -> None:
+        """Note that nobody waits for an answer any more."""
+        self._enter(Phase.STREAM)
 
     def gone(self) -> None:
         """Count the connection no longer; also called for the live stream that it has become."""

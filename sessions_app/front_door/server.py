@@ -24,6 +24,10 @@ reactor: Any = twisted_reactor
 BACKLOG = 128
 # A live stream is let in by a thread of which there are few: a thousand that come at once wait.
 LET_IN_SECONDS = 15
+# How long those who have asked are waited for when the server is to stop, and for how long nobody
+# has to ask before it is believed that nobody will: who has just connected has not asked yet.
+FINISH_SECONDS = 2.0
+SILENCE_SECONDS = 0.1
 
 
 class FrontDoor(daphne_server.Server):
@@ -58,34 +62,59 @@ class FrontDoor(daphne_server.Server):
         self._limits = limits
         self._proxies = proxies
         self._tls = tls
+        self._ports: list[Any] = []
+        self._finishing: asyncio.Task[None] | None = None
 
     def run(self) -> None:
         """Serve; raises CannotListenError."""
         loop: asyncio.AbstractEventLoop = reactor._asyncioEventloop
         asyncio.set_event_loop(loop)
         self.connections: dict[Any, dict[str, Any]] = {}
+        self.clients = Connections(self._limits, self._proxies)
         self.ws_factory = WebSocketFactory(self, self._limits, loop.call_later)
-        self.http_factory = Factory(
-            self, self._limits, Connections(self._limits, self._proxies), loop.call_later
-        )
+        self.http_factory = Factory(self, self._limits, self.clients, loop.call_later)
         # Twisted's log names addresses and quotes what was received.
         nobody: Any = [lambda event: None]
         globalLogBeginner.beginLoggingTo(nobody, redirectStandardIO=False, discardBuffer=True)
-        for host in self._hosts:
-            self._listen(host)
+        self._ports = [self._listen(host) for host in self._hosts]
         reactor.callLater(1, self.application_checker)
         reactor.callLater(2, self.timeout_checker)
         reactor.addSystemEventTrigger("before", "shutdown", self.kill_all_applications)
         reactor.run()
 
-    def _listen(self, host: str) -> None:
+    def _listen(self, host: str) -> Any:
         if self._tls is None:
-            reactor.listenTCP(self._port, self.http_factory, BACKLOG, host)
-        else:
-            reactor.listenSSL(self._port, self.http_factory, self._tls, BACKLOG, host)
+            return reactor.listenTCP(self._port, self.http_factory, BACKLOG, host)
+        return reactor.listenSSL(self._port, self.http_factory, self._tls, BACKLOG, host)
+
+    async def finish(self) -> None:
+        """Take no more connections, and answer those who have asked; for a moment at most.
+
+        A proxy asks somebody else from then on, so nobody notices that this process stops.
+        """
+        if self._finishing is None:
+            self._finishing = asyncio.ensure_future(self._finish())
+        await self._finishing
+
+    async def _finish(self) -> None:
+        for port in self._ports:
+            port.stopListening()
+        now = asyncio.get_running_loop().time
+        deadline, silent_since = now() + FINISH_SECONDS, now()
+        while now() < min(deadline, silent_since + SILENCE_SECONDS):
+            await asyncio.sleep(SILENCE_SECONDS / 5)
+            if self.clients.asking():
+                silent_since = now()
 
     def kill_all_applications(self) -> Any:
-        """End what is being answered; Daphne's own stumbles over requests that are not whole."""
+        """Finish, and end what is still being answered.
+
+        Daphne's own stumbles over requests that are not whole.
+        """
+        return Deferred.fromFuture(asyncio.ensure_future(self._kill()))
+
+    async def _kill(self) -> None:
+        await self.finish()
         running = [
             details["application_instance"]
             for details in self.connections.values()
@@ -93,7 +122,7 @@ class FrontDoor(daphne_server.Server):
         ]
         for application in running:
             application.cancel()
-        return Deferred.fromFuture(asyncio.gather(*running, return_exceptions=True))
+        await asyncio.gather(*running, return_exceptions=True)
 
 
 class Certificate:

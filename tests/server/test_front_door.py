@@ -85,6 +85,14 @@ class SmallDoor:
         client.ask()
         return client.status() == 200
 
+    def is_closed(self) -> bool:
+        """Whether nobody is let in any more."""
+        try:
+            RawClient(self.port).close()
+        except ConnectionRefusedError:
+            return True
+        return False
+
     def wait_for_held(self, count: int) -> None:
         """Wait until the application holds so many requests."""
         until(lambda: self.output.read_text().count("held") == count)
@@ -499,3 +507,31 @@ def test_a_request_that_has_not_come_whole_does_not_keep_the_others_from_ending(
     small.process.send_signal(signal.SIGTERM)
     assert small.process.wait(10) == 0
     assert small.output.read_text() == "held\ncancelled\n"
+
+
+def test_who_has_asked_before_the_end_is_answered_and_nobody_else_is_let_in(
+    door: Callable[..., SmallDoor],
+) -> None:
+    small = door()
+    asking = small.client()
+    body = b"x" * 1000
+    asking.ask("/", f"Content-Length: {len(body)}", "Authorization: Bearer x", method="POST")
+    until(lambda: small.has_room())
+
+    small.process.send_signal(signal.SIGTERM)
+    until(small.is_closed)
+    asking.send(body)
+
+    assert asking.status() == 200
+    assert small.process.wait(10) == 0
+
+
+def test_a_live_stream_does_not_keep_the_door_from_ending(door: Callable[..., SmallDoor]) -> None:
+    small = door()
+    small.stream()
+    since = time.monotonic()
+
+    small.process.send_signal(signal.SIGTERM)
+
+    assert small.process.wait(10) == 0
+    assert time.monotonic() - since < 1.5

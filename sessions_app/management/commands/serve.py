@@ -7,7 +7,7 @@ from channels.routing import get_default_application
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from sessions_app import checks, network_exposure
+from sessions_app import checks, lifecycle, network_exposure
 from sessions_app.front_door.limits import Limits, descriptors_for_clients
 from sessions_app.front_door.server import CannotListenError, Certificate, FrontDoor
 
@@ -39,6 +39,7 @@ class Command(BaseCommand):
             settings.HARNESS_TRUSTED_PROXIES,
             self._tls(),
         )
+        lifecycle.stop_first(server.finish)
         try:
             server.run()
         except CannotListenError as refusal:
