@@ -16,7 +16,7 @@ from tests.cast import browsing, make_ended, make_session
 from tests.dashboard.pages import read
 
 TEMPLATES = Path(__file__).parents[2] / "dashboard" / "templates"
-ADDRESSES = ["/", "/history", "/settings", "/login", "/nowhere"]
+ADDRESSES = ["/", "/history", "/hosts", "/settings", "/login", "/nowhere"]
 
 
 @pytest.fixture
