@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import OperationalError
 from django.test import Client
+from pytest_django.fixtures import Settings
 
 from sessions_app import scraping
 from sessions_app.audit import Action, AuditRecord
@@ -121,6 +122,14 @@ def test_openmetrics_is_spoken_with_whoever_asks_for_it(carol: User, accept: str
     assert answer.status_code == 200
     assert answer["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
     assert answer.content.endswith(b"# EOF\n")
+
+
+def test_a_scraper_behind_the_proxys_back_is_not_sent_to_tls(
+    carol: User, settings: Settings
+) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+    assert outcome(reader(carol, Right.METRICS)) == (200, "")
+    assert Client().get("/login").status_code == 301
 
 
 # While the database is down

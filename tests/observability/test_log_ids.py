@@ -72,6 +72,27 @@ async def test_what_a_session_does_later_is_about_the_session_alone(
     assert log.about("task follow") == Ids(session=session_id)
 
 
+async def test_the_task_that_follows_a_session_has_forgotten_the_request_for_it(
+    manager: PersistentSessionManager,
+    holders: FakeHolders,
+    log: Filed,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with log_ids.about(request="r1"):
+        session_id = await manager.create(REQUEST)
+    live, logger = manager._runs.live[session_id], logging.getLogger("sessions_app.test")
+    read = live._spool.read
+
+    def noted(offset: int, limit: int) -> bytes:
+        logger.warning("output is read")
+        return read(offset, limit)
+
+    monkeypatch.setattr(live._spool, "read", noted)
+    holders.by_session[session_id].print(b"x")
+    await auntil(lambda: live.head == 1)
+    assert log.about("output is read") == Ids(session=session_id)
+
+
 async def test_a_queued_session_is_started_on_its_own_behalf(
     manager: PersistentSessionManager, holders: FakeHolders, log: Filed
 ) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from channels.layers import InMemoryChannelLayer, get_channel_layer
+from channels.testing import WebsocketCommunicator
+from django.db import OperationalError
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
@@ -16,10 +18,21 @@ from sessions_app.events import OutputEvent
 from sessions_app.fanout import FanOut
 from sessions_app.holder_client import LaunchFailed
 from sessions_app.launch import LaunchRequest
-from sessions_app.metrics import FIGURES, SILENT_SECONDS, counts, follow, stats
+from sessions_app.live_frames import Frame
+from sessions_app.metrics import (
+    FIGURES,
+    SILENT_SECONDS,
+    LoopDelay,
+    counts,
+    follow,
+    loop_delay,
+    stats,
+)
 from sessions_app.metrics.counts import Counts
 from sessions_app.session_manager import PersistentSessionManager
 from sessions_app.signals import session_event
+from sessions_app.transport import Outlet
+from tests.sessions.direct_connection import DirectConnection
 from tests.sessions.fake_holders import FakeHolders
 from tests.waiting_for import auntil
 
@@ -112,12 +125,48 @@ async def test_a_session_whose_output_cannot_be_stored_stands_still(
     assert stats()["sessionsStalled"] == 1
 
 
+async def test_output_of_an_earlier_server_is_no_backlog_of_this_one(
+    manager: PersistentSessionManager, holders: FakeHolders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_id = await manager.create(REQUEST)
+    holders.by_session[session_id].print(b"before the restart")
+    await auntil(lambda: stats()["outputBytes"] == 18)
+    await lifecycle.stop()
+    await lifecycle.start(holders)
+
+    def down(*args: Any, **kwargs: Any) -> None:
+        raise OperationalError("the database is down")
+
+    monkeypatch.setattr("sessions_app.archiver.archive", down)
+    holders.by_session[session_id].print(b"after")
+    await auntil(lambda: stats()["archiveBacklogBytes"] > 0)
+    assert stats()["archiveBacklogBytes"] == 5
+    monkeypatch.undo()
+    await auntil(lambda: stats()["archiveBacklogBytes"] == 0)
+
+
 async def test_figures_end_with_the_manager(
     manager: PersistentSessionManager, holders: FakeHolders
 ) -> None:
     assert stats()["slots"] == manager.slots
     await lifecycle.stop()
     assert stats() == {}
+
+
+async def test_the_loop_is_looked_at_as_long_as_the_server_runs(
+    manager: PersistentSessionManager,
+) -> None:
+    def looks() -> int:
+        return list(loop_delay.buckets())[-1][1]
+
+    before = looks()
+    await auntil(lambda: looks() > before)
+    await lifecycle.stop()
+    stopped, other = looks(), LoopDelay()
+    other.start()
+    await auntil(lambda: list(other.buckets())[-1][1] > 0)
+    other.stop()
+    assert looks() == stopped
 
 
 # The channel layer
@@ -208,3 +257,23 @@ async def test_stats_can_be_asked_from_another_thread(
         holders.by_session[session_id].print(b"x")
         await asyncio.sleep(0)
     assert {figures["slots"] for figures in await asking} == {manager.slots}
+
+
+# Live streams
+
+
+async def test_frames_are_counted_whichever_way_they_are_sent() -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    frame, connection = (
+        Frame.of({"type": "pong"}),
+        DirectConnection(WebsocketCommunicator(None, "")),
+    )
+    await Outlet(send, None).send(frame)
+    await Outlet(send, connection).send(frame)
+    assert Outlet(send, connection).put(frame)
+    assert len(sent) == 1
+    assert (counts.sent_messages, counts.sent_bytes) == (3, 3 * len(frame.wire))
