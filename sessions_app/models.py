@@ -114,7 +114,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
 
     def counted(self) -> dict[tuple[str, str], int]:
         """Return how many there are on each host in each status, in one query."""
-        rows = self.order_by().values_list("host", "status").annotate(number=models.Count("pk"))
+        rows = self.order_by().values_list("host", "status").annotate(number=models.Count("*"))
         return {(host, status): number for host, status, number in rows}
 
     def search(self, text: str) -> "SessionQuerySet":
