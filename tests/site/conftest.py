@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 
 from tests.engines import Postgres, Redis
-from tests.hosts import site as sites
-from tests.hosts.site import Site
 from tests.reliability.programs import Printer
 from tests.reliability.test_clock import library
+from tests.site import processes
+from tests.site.processes import Site
 
 
 @pytest.fixture
 def site(tmp_path: Path, postgres: Postgres, redis_server: Redis) -> Iterator[Site]:
     """Processes that share a PostgreSQL and a Redis; none of them runs yet."""
-    with sites.site(tmp_path, postgres, redis_server) as made:
+    with processes.site(tmp_path, postgres, redis_server) as made:
         yield made
 
 

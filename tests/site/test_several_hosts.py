@@ -11,8 +11,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.hosts.site import Manager, Site, Web
 from tests.reliability.viewer_client import connected
+from tests.site.processes import Manager, Site, Web
 from tests.waiting_for import auntil, until
 
 QUEUED = 200

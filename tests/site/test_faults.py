@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from tests.engines import Postgres, Redis
-from tests.hosts.site import Manager, Site, Web
 from tests.reliability.programs import Printer
 from tests.reliability.viewer_client import ViewerClient
+from tests.site.processes import Manager, Site, Web
 from tests.waiting_for import auntil
 
 BEHIND_SECONDS = 2.0
