@@ -42,7 +42,7 @@ def queries() -> dict[str, str]:
     found = {f"alert {rule['alert']}": rule["expr"] for rule in alerts()}
     for panel in panels():
         for target in panel["targets"]:
-            found[f"panel {panel['title']} {target['refId']}"] = target["expr"]
+            found[f"panel {panel['id']}, {panel['title']}, {target['refId']}"] = target["expr"]
     for annotation in dashboard()["annotations"]["list"]:
         found[f"annotation {annotation['name']}"] = annotation["expr"]
     return found
