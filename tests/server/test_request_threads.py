@@ -39,6 +39,12 @@ def idle(threads: RequestThreads, count: int) -> Callable[[], bool]:
     return lambda: len(threads._idle) == count
 
 
+def close_connections(threads: RequestThreads) -> None:
+    """Close those of the threads that wait, as the end of the process would."""
+    for thread in threads._idle:
+        thread.submit(connections.close_all).result()
+
+
 async def test_requests_one_after_another_share_a_thread_and_its_connection(
     transactional_db: None,
 ) -> None:
@@ -52,6 +58,7 @@ async def test_requests_one_after_another_share_a_thread_and_its_connection(
         await ask(threads, look)
         await auntil(idle(threads, 1))
     assert len(set(seen)) == 1
+    close_connections(threads)
 
 
 async def test_requests_at_the_same_time_do_not_wait_for_each_other() -> None:
@@ -78,6 +85,7 @@ async def test_threads_that_nobody_needs_end_with_their_connections(
         await asyncio.gather(*(ask(threads, look) for _ in range(6)))
         await auntil(lambda: alive() == 2)
     assert (len(threads._idle), closed.call_count) == (2, 4)
+    close_connections(threads)
 
 
 async def test_a_thread_is_not_lent_while_it_still_works_for_who_went_away() -> None:
