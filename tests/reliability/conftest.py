@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.real_server import RealServer, running
-from tests.reliability.programs import Printer
+from tests.reliability.programs import Printer, printers
 
 
 @pytest.fixture
@@ -19,12 +19,5 @@ def daphne(tmp_path: Path) -> Iterator[RealServer]:
 @pytest.fixture
 def printer(tmp_path: Path) -> Iterator[Callable[..., Printer]]:
     """printer(name, pause=) gives a program that prints; all of them end with the test."""
-    made: list[Printer] = []
-
-    def make(name: str, *, pause: float = 0.001) -> Printer:
-        made.append(Printer(tmp_path, name, pause=pause))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.stop()
+    with printers(tmp_path) as make:
+        yield make

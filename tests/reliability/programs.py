@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 # Raw mode, so that the terminal changes nothing on the way.
@@ -39,6 +41,22 @@ class Printer:
     def printed(self) -> bytes:
         """What it has printed, or was about to."""
         return self._side.read_bytes() if self._side.exists() else b""
+
+
+@contextmanager
+def printers(folder: Path) -> Iterator[Callable[..., Printer]]:
+    """What makes programs that print, by name; at the end all of them are told to stop."""
+    made: list[Printer] = []
+
+    def make(name: str, *, pause: float = 0.001) -> Printer:
+        made.append(Printer(folder, name, pause=pause))
+        return made[-1]
+
+    try:
+        yield make
+    finally:
+        for one in made:
+            one.stop()
 
 
 def python(code: str, *arguments: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.engines import Postgres, Redis
-from tests.reliability.programs import Printer
+from tests.reliability.programs import Printer, printers
 from tests.reliability.test_clock import library
 from tests.site import processes
 from tests.site.processes import Site
@@ -22,15 +22,8 @@ def site(tmp_path: Path, postgres: Postgres, redis_server: Redis) -> Iterator[Si
 @pytest.fixture
 def printer(tmp_path: Path) -> Iterator[Callable[..., Printer]]:
     """printer(name, pause=) gives a program that prints; all of them end with the test."""
-    made: list[Printer] = []
-
-    def make(name: str, *, pause: float = 0.001) -> Printer:
-        made.append(Printer(tmp_path, name, pause=pause))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.stop()
+    with printers(tmp_path) as make:
+        yield make
 
 
 @pytest.fixture
