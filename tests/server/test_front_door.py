@@ -520,6 +520,8 @@ def test_who_has_asked_before_the_end_is_answered_and_nobody_else_is_let_in(
 
     small.process.send_signal(signal.SIGTERM)
     until(small.is_closed)
+    with pytest.raises(subprocess.TimeoutExpired):
+        small.process.wait(0.5)
     asking.send(body)
 
     assert asking.status() == 200

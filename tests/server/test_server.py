@@ -14,6 +14,7 @@ import pytest
 import websockets
 
 from tests.real_server import PROJECT, RealServer
+from tests.server.raw_client import RawClient
 from tests.waiting_for import until
 
 
@@ -144,6 +145,25 @@ def test_stopping_the_server_leaves_programs_alone_and_says_why_sockets_close(
     assert psutil.pid_exists(session["pid"])
     server.start()
     assert server.session(session["id"])["status"] == "running"
+
+
+def test_what_was_asked_before_the_server_was_asked_to_stop_is_done(daphne: RealServer) -> None:
+    client = RawClient(daphne.port)
+    body = json.dumps({"command": ["true"], "workingDir": "/tmp"}).encode()
+    headers = ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+    token = f"Authorization: Bearer {daphne.token}"
+    client.ask("/api/sessions", token, *headers, method="POST")
+    assert daphne.is_healthy()  # by now it has the head as well
+
+    assert daphne.process is not None
+    daphne.process.terminate()
+    until(lambda: not daphne.is_healthy())
+    client.send(body)
+
+    assert client.status() == 201
+    client.close()
+    assert daphne.process.wait(10) == 0
+    daphne.process = None
 
 
 def test_a_second_server_on_the_same_state_folder_is_refused(daphne: RealServer) -> None:
