@@ -44,8 +44,8 @@ def _manager_trouble() -> str:
     except FileNotFoundError:
         return "The manager has not begun."
     with open("/proc/locks", encoding="ascii") as file:
-        held = {line.split()[5].rpartition(":")[2] for line in file if " WRITE " in line}
-    return "" if str(inode) in held else "No manager works on the state folder."
+        locked = {line.split()[-3].rpartition(":")[2] for line in file}
+    return "" if str(inode) in locked else "No manager works on the state folder."
 
 
 if __name__ == "__main__":
