@@ -30,7 +30,8 @@ def set_up_project(bare_project: BareProject) -> BareProject:
     (folder / "node_modules/.installed-dev").write_text(wanted)
     bare_project.python_that()
     bare_project.program("npm", "echo 11.0.0")
-    programs = ("bwrap", "chromium", "faketime", "htop", "initdb", "less", "redis-server", "vim")
+    programs = ["bwrap", "chromium", "faketime", "htop", "initdb", "less", "nginx", "openssl"]
+    programs += ["redis-server", "sqlite3", "systemd-analyze", "vim"]
     for name in programs:
         bare_project.program(name, "exit 0")
     return bare_project
