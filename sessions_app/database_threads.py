@@ -5,8 +5,8 @@ do not stand in line behind the threads of REST requests.
 """
 
 import asyncio
+import select
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
@@ -16,8 +16,6 @@ from django.db import Error, connection
 from sessions_app.database_locks import waiting_at_most
 
 BACKGROUND_PATIENCE_SECONDS = 0.25
-# A connection that was not used for longer is tried first: the server may have been started anew.
-TRUSTED_SECONDS = 1.0
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -29,13 +27,13 @@ class DatabaseThreads:
     def __init__(self, name: str, threads: int) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._threads = threads
-        self._last_use = threading.local()
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run the call in one of the threads and return what it returns."""
 
         def guarded() -> T:
-            self._try_connection()
+            if _is_addressed() and not connection.is_usable():
+                connection.close()
             try:
                 return call(*args, **kwargs)
             except Error:
@@ -57,19 +55,26 @@ class DatabaseThreads:
 
         return await self.run(impatient)
 
-    def _try_connection(self) -> None:
-        """Let go of a connection that has been idle for a while, should it have died meanwhile."""
-        now = time.monotonic()
-        if now - getattr(self._last_use, "moment", now) > TRUSTED_SECONDS:
-            connection.close_if_unusable_or_obsolete()
-        self._last_use.moment = now
-
     def close(self) -> None:
         """Close the connections and end the threads, once what was begun is done."""
         together = threading.Barrier(self._threads)
         for _ in range(self._threads):
             self._executor.submit(_close_connection, together)
         self._executor.shutdown(wait=True)
+
+
+def _is_addressed() -> bool:
+    """Tell whether PostgreSQL has said something unasked on this thread's connection.
+
+    Mostly that it ends it. That costs no question, so it is looked for before every use.
+    """
+    if connection.vendor != "postgresql" or connection.connection is None:
+        return False
+    if connection.connection.closed:
+        return True
+    poll = select.poll()
+    poll.register(connection.connection.pgconn.socket, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _close_connection(together: threading.Barrier) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 from django.db import Error, OperationalError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from sessions_app import database_threads
 from sessions_app.database_locks import waiting_at_most
 from sessions_app.database_threads import DatabaseThreads
 from sessions_app.models import LoginAttempt
@@ -54,10 +54,22 @@ async def test_a_connection_that_was_ended_amid_a_statement_is_replaced(
 
 
 @needs_postgresql
-async def test_a_connection_that_was_ended_while_it_was_idle_fails_nobody(
-    threads: DatabaseThreads, monkeypatch: pytest.MonkeyPatch
+async def test_a_connection_whose_end_was_borne_in_silence_is_replaced(
+    threads: DatabaseThreads,
 ) -> None:
-    monkeypatch.setattr(database_threads, "TRUSTED_SECONDS", -1)
+    def end_in_silence() -> str:
+        process = my_process()
+        with suppress(Error):
+            end(process)
+        return process
+
+    assert await threads.run(end_in_silence) != await threads.run(my_process)
+
+
+@needs_postgresql
+async def test_a_connection_that_was_ended_while_it_was_idle_fails_nobody(
+    threads: DatabaseThreads,
+) -> None:
     others = DatabaseThreads("others", 1)
     before = await threads.run(my_process)
     await others.run(end, before)
