@@ -23,7 +23,7 @@ from tests.fake_manager import FakeManager
 # process, the terminal, what is read off the screen, and the browser-free parts of commands and
 # measurements, whose servers leave both variables out. Nor does it what has engines of its own.
 WITH_THEIR_OWN = {"postgres", "redis_server"}
-WITHOUT_ENGINES = ("bench", "commands", "holder", "screen", "waiting")
+WITHOUT_ENGINES = ("bench", "commands", "deployment", "holder", "screen", "waiting")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
