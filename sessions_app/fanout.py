@@ -226,6 +226,7 @@ class FanOut:
             async with asyncio.timeout(LAYER_SECONDS):
                 await change(group, self._channel)
         except Exception as error:
+            counts.layer_errors += 1
             logger.warning("the channel layer does not answer: %s", error or type(error).__name__)
             return False
         return True

@@ -30,6 +30,7 @@ from sessions_app.exceptions import (
     TooManyStarts,
 )
 from sessions_app.host_state import HostState, silent
+from sessions_app.metrics import counts
 
 logger = logging.getLogger(__name__)
 
@@ -196,6 +197,7 @@ class HostCalls:
         except TimeoutError:
             return 1  # it may have
         except Exception as error:
+            counts.layer_errors += 1
             logger.warning("the host %s could not be asked: %s", name, error)
             await asyncio.sleep(0.1)
             return 0
@@ -234,6 +236,7 @@ async def _messages(layer: Any, channel: str) -> AsyncIterator[dict[str, Any]]:
         try:
             message = await layer.receive(channel)
         except Exception as error:
+            counts.layer_errors += 1
             logger.warning("the channel layer cannot be listened to: %s", error)
             await asyncio.sleep(0.5)
             continue
@@ -343,6 +346,7 @@ class HostDesk:
             async with asyncio.timeout(LAYER_SECONDS):
                 await self._layer.send(question["reply"], {**message, "id": question["id"]})
         except Exception as error:  # it is asked again if the answer is still wanted
+            counts.layer_errors += 1
             logger.warning("an answer could not be sent: %s", error)
 
 
@@ -352,4 +356,5 @@ async def wake_all(layer: Any) -> None:
         async with asyncio.timeout(LAYER_SECONDS):
             await layer.group_send(MANAGERS, {"type": str(Kind.WAKE)})
     except Exception as error:
+        counts.layer_errors += 1
         logger.warning("the managers could not be woken: %s", error)
