@@ -8,8 +8,11 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import pytest
+from django.apps import apps
+from django.core.management import call_command
 from django.db import Error, OperationalError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.signals import pre_migrate
 
 from sessions_app.database_locks import waiting_at_most
 from sessions_app.database_threads import DatabaseThreads
@@ -110,6 +113,21 @@ async def test_threads_that_end_leave_no_connection_behind() -> None:
     assert len(set(wrappers)) == 3
     await asyncio.to_thread(threads.close)
     assert [wrapper.connection for wrapper in wrappers] == [None, None, None]
+
+
+@needs_postgresql
+def test_a_change_of_tables_may_take_its_time() -> None:
+    limits: list[str] = []
+
+    def look(**_: object) -> None:
+        limits.append(ask("SHOW statement_timeout"))
+
+    pre_migrate.connect(look, sender=apps.get_app_config("sessions_app"))
+    try:
+        call_command("migrate", verbosity=0)
+    finally:
+        pre_migrate.disconnect(look, sender=apps.get_app_config("sessions_app"))
+    assert [*limits, ask("SHOW statement_timeout")] == ["0", "20s"]
 
 
 def store_attempt() -> None:

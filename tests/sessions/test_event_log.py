@@ -1,5 +1,6 @@
 """The log: events without gaps, output by offset, whatever way it was archived."""
 
+import secrets
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from sessions_app.event_log import SEGMENT_SIZE, Mark
 from sessions_app.events import EventType, Status
 from sessions_app.exceptions import InvalidTransition
 from sessions_app.holder.spool import SpoolWriter
+from sessions_app.launch import MAX_FOLDER
 from sessions_app.models import OutputSegment, Session, SessionEvent
 
 pytestmark = pytest.mark.django_db
@@ -51,6 +53,13 @@ def test_an_event_that_the_state_does_not_allow_leaves_no_trace(kind: EventType)
     session.refresh_from_db()
     assert (session.last_seq, session.status) == (0, Status.IDLE)
     assert not SessionEvent.objects.exists()
+
+
+def test_the_longest_folder_that_is_allowed_can_be_stored() -> None:
+    # What looks like nothing else is not made shorter by the database.
+    folder = "/" + secrets.token_hex(MAX_FOLDER)[: MAX_FOLDER - 1]
+    session = make_session(working_dir=folder)
+    assert Session.objects.get(working_dir=folder) == session
 
 
 def test_texts_of_programs_may_hold_what_no_database_stores() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sessions_app.exceptions import InvalidRequest
-from sessions_app.launch import LaunchRequest, LaunchRules, check_launch
+from sessions_app.launch import MAX_FOLDER, LaunchRequest, LaunchRules, check_launch
 from sessions_app.program_environment import child_environment
 
 CODE_CHOOSING = [
@@ -70,6 +70,13 @@ def test_a_link_counts_for_where_it_leads(root: Path) -> None:
     assert check_launch(request(root / "in"), rules(root)).working_dir == str(root / "in")
     for name in ("out", "nowhere"):
         assert "is outside" in refusal(request(root / name), rules(root))[1]
+
+
+def test_a_path_that_no_index_takes_is_refused_whatever_its_characters(root: Path) -> None:
+    room = MAX_FOLDER - len(bytes(root)) - 1
+    for name in ("x" * (room + 1), "\u00e9" * (room // 2 + 1)):
+        assert "longer than 2500 bytes" in refusal(request(root / name), rules(root))[1]
+    assert "longer" not in refusal(request(root / ("x" * room)), rules(root))[1]
 
 
 def test_what_does_not_exist_is_told_from_what_exists_only_inside(root: Path) -> None:
