@@ -10,7 +10,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,8 @@ class Site:
             "DJANGO_SETTINGS_MODULE": "harness_site.settings",
         }
         self.processes: list[Process] = []
+        # What they stand on, taken away after them.
+        self.beneath = ExitStack()
         self.token = ""
         self.token = self._make_token()
 
@@ -118,16 +120,17 @@ class Site:
     def web(self, name: str, **environment: str) -> Web:
         """A web server that runs."""
         web = Web(self, name, **environment)
-        self._start(web)
+        self.start(web)
         return web
 
     def manager(self, name: str, **environment: str) -> Manager:
         """A host whose manager runs."""
         manager = Manager(self, name, **environment)
-        self._start(manager)
+        self.start(manager)
         return manager
 
-    def _start(self, process: Process) -> None:
+    def start(self, process: Process) -> None:
+        """Start a process that is stopped with the site."""
         self.processes.append(process)
         process.start()
 
@@ -148,6 +151,7 @@ class Site:
             for each in self.processes:
                 if each.process is not None:
                     each.stop()
+            self.beneath.close()
 
     def _have_ended(self, managers: list[Manager]) -> bool:
         web = next(each for each in self.processes if not isinstance(each, Manager))
