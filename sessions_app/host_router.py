@@ -272,7 +272,7 @@ class HostRouter:
         }
 
     def stalled(self, session_id: str) -> str | None:
-        """Say why a session's output stands still, as far as this process knows; for any thread."""
+        """Say why a session's output stands still, "" that it does not, None if not known here."""
         return self.local.stalled(session_id) if self.local is not None else None
 
 

@@ -405,6 +405,8 @@ class LiveSession:
             except session_rows.DatabaseTrouble:
                 await asyncio.sleep(RETRY_SECONDS)
             else:
+                # Processes that read it too early read it again.
+                self._announce(SessionChanged(session_id=self.session_id))
                 return
 
     def keep_screen(self) -> tuple[int, int, int, bytes]:

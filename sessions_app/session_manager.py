@@ -219,9 +219,12 @@ class PersistentSessionManager:
             await asyncio.sleep(RETENTION_SECONDS)
 
     def stalled(self, session_id: str) -> str | None:
-        """Say why a session's output stands still; None while it does not. Safe in any thread."""
+        """Say why a session's output stands still, "" that it does not; safe in any thread.
+
+        None of a session that is not followed here.
+        """
         live = self._runs.live.get(session_id)
-        return live.stalled if live else None
+        return (live.stalled or "") if live else None
 
     def live_sessions(self) -> list[str]:
         """Return the ids of the sessions whose programs are followed."""
@@ -417,11 +420,12 @@ def to_wire(session: Session | SessionRow, caller: Caller) -> dict[str, Any]:
     `access` is "control" for who may type into it and end it, else "view".
     """
     wire = session.to_wire()
-    stalled = _verbs.stalled(str(session.id)) if _verbs else None
+    known = _verbs.stalled(str(session.id)) if _verbs else None
     controls = caller.controls(session.owner_id, Right.INPUT)
     return {
         **wire,
-        "stalled": stalled or wire["stalled"],
+        # What is known here is newer than what another process reads in the row.
+        "stalled": wire["stalled"] if known is None else known or None,
         "access": "control" if controls else "view",
     }
 

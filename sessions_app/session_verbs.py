@@ -77,4 +77,7 @@ class SessionVerbs(Protocol):
         """Return what /health and the admin show."""
 
     def stalled(self, session_id: str) -> str | None:
-        """Say why a session's output stands still, as far as this process knows; for any thread."""
+        """Say why a session's output stands still, "" that it does not, None if that is not known.
+
+        For any thread.
+        """

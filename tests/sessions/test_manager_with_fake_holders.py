@@ -7,16 +7,26 @@ from pathlib import Path
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.contrib.auth.models import User
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sessions_app import event_log, lifecycle
-from sessions_app.events import EventType, LifecycleEvent, OutputEvent, Status, whole_characters
+from sessions_app.callers import Caller
+from sessions_app.events import (
+    EventType,
+    LifecycleEvent,
+    OutputEvent,
+    SessionChanged,
+    Status,
+    whole_characters,
+)
 from sessions_app.exceptions import InputQueueFull, SessionNotRunning
 from sessions_app.holder_client import HolderGone, LaunchFailed
 from sessions_app.launch import LaunchRequest
 from sessions_app.models import OutputSegment, ScreenSnapshot, Session
-from sessions_app.session_manager import PersistentSessionManager
+from sessions_app.rights import Right
+from sessions_app.session_manager import PersistentSessionManager, set_manager, to_wire
 from sessions_app.signals import session_event
 from tests.locked_database import locked_database
 from tests.sessions.fake_holders import FakeHolder, FakeHolders
@@ -299,3 +309,28 @@ async def crash() -> None:
     await OutputSegment.objects.all().adelete()
     await ScreenSnapshot.objects.all().adelete()
     await Session.objects.all().aupdate(output_bytes=0)
+
+
+async def test_why_output_stands_still_is_in_the_row_for_other_processes_and_told_once_it_is(
+    manager: PersistentSessionManager, holders: FakeHolders, alice: User
+) -> None:
+    session_id, holder = await started(manager, holders)
+    told = Told()
+    assert holder.listener is not None
+    holder.listener.stalled_changed("No space left on device")
+
+    async def is_in_the_row() -> bool:
+        return (await row(session_id)).stalled == "No space left on device"
+
+    await auntil(is_in_the_row)
+    # Before it is known here, and once it can be read elsewhere.
+    await auntil(lambda: sum(isinstance(event, SessionChanged) for event in told.events) == 2)
+    holder.listener.stalled_changed(None)
+    session = await row(session_id)
+    caller = Caller(user=alice, rights=frozenset(Right))
+    # The row may be late; who follows the program knows better.
+    session.stalled = "No space left on device"
+    assert to_wire(session, caller)["stalled"] is None
+    set_manager(None)
+    assert to_wire(session, caller)["stalled"] == "No space left on device"
+    set_manager(manager)
