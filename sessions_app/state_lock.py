@@ -41,6 +41,8 @@ def folder_id(folder: Path) -> str:
     if not known:
         known = uuid.uuid4().hex
         new = path.with_suffix(".new")
-        new.write_text(known, encoding="ascii")
+        # As everything in this folder for this user alone; whole, or not there.
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(known)
         new.replace(path)
     return known
