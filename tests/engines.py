@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -34,6 +34,7 @@ S = TypeVar("S", bound="Server")
 PROJECT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
 USER = "harness"
+_CLIENT_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 START_SECONDS = 30.0
 # As automake has it for a test that is skipped.
 NOT_INSTALLED = 77
@@ -49,10 +50,19 @@ def in_ci() -> bool:
 
 
 def free_port() -> int:
-    """A port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on at the moment, and that no client is given meanwhile.
+
+    Of those that the kernel gives to clients, one that knocks at a server which is not there yet
+    may be given that very port, and then talks to itself.
+    """
+    first_of_clients = (
+        int(_CLIENT_PORTS.read_text().split()[0]) if _CLIENT_PORTS.exists() else 32768
+    )
+    while True:
+        port = secrets.choice(range(10_240, first_of_clients))
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((HOST, port))
+            return port
 
 
 # Databases of a server, whoever has started that

@@ -13,7 +13,8 @@ from pathlib import Path
 from bench.figures import Measured
 from bench.machine import PROJECT, wait_for
 from bench.scenario import Scenario
-from bench.servers.base import HOST, Server, free_port, inherited_environment
+from bench.servers.base import HOST, Server, inherited_environment
+from tests.engines import free_port
 
 PATIENCE_SECONDS = 600.0
 STOP_SECONDS = 30.0

@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -16,17 +15,11 @@ from typing import Any, Self
 from bench import machine
 from bench.machine import wait_for
 from bench.websocket import Endpoint
+from tests.engines import free_port
 
 HOST = "127.0.0.1"
 START_SECONDS = 30.0
 COLS, ROWS = 120, 32
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """What the tests of the commands share."""
 
-import socket
 from pathlib import Path
 
 import pytest
 
+from tests import engines
 from tests.commands.commands import BareProject
 
 
@@ -17,7 +17,4 @@ def bare_project(tmp_path: Path) -> BareProject:
 @pytest.fixture
 def free_port() -> int:
     """Give a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return engines.free_port()
