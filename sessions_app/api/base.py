@@ -1,6 +1,7 @@
 """What all views of the API share: strict JSON in, errors as JSON, nothing kept by caches."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import IO, Any, TypeVar
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from sessions_app.api.fields import WireSerializer
 from sessions_app.api.rendering import FastJSONRenderer
 from sessions_app.api.serializers import ErrorSerializer
 from sessions_app.callers import Caller
-from sessions_app.exceptions import NotAllowed, SessionNotFound
+from sessions_app.exceptions import ManagerUnavailable, NotAllowed, SessionNotFound
 from sessions_app.models import Session, SessionQuerySet
 from sessions_app.rights import Right
 from sessions_app.session_row import SessionRow
@@ -113,7 +114,8 @@ class ApiView(APIView):
         """Have in the log what a program of another host has printed so far."""
         if session.is_alive and settings.REDIS_URL:
             key = str(session.pk)
-            session_manager.call_manager(lambda verbs: verbs.bring_up_to_date(key))
+            with suppress(ManagerUnavailable):  # what the log has by now can be read all the same
+                session_manager.call_manager(lambda verbs: verbs.bring_up_to_date(key))
 
     def describe(self, request: Request, session_id: UUID) -> dict[str, Any]:
         """Return the session as this caller reads it."""
