@@ -52,7 +52,7 @@ def test_a_folder_is_completed_from_the_keyboard(visit: Visit, tmp_path: Path) -
     field = visitor.page.get_by_label("Folder", exact=True)
     field.fill("")
     field.press_sequentially(str(tmp_path / "proj"))
-    options = visitor.page.get_by_role("option")
+    options = visitor.page.locator("#start-folders").get_by_role("option")
     expect(options).to_have_count(2)
     visitor.press("ArrowDown", "ArrowDown", "Enter")
     expect(field).to_have_value(f"{tmp_path / 'project-two'}/")
