@@ -108,6 +108,7 @@ def test_a_scraper_needs_its_token(server: RealServer) -> None:
         assert refused.json()["error"].startswith("This needs an API token")
 
 
+@pytest.mark.sqlite("locks the file")
 def test_output_that_cannot_be_archived_is_an_age_and_a_size(tmp_path: Path) -> None:
     with running(tmp_path / "state") as server:
         session_id, scrape = server.launch("cat"), scraper_of(server)
