@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections import OrderedDict, defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from django.utils import timezone
@@ -83,7 +83,12 @@ class HostRouter:
 
     async def create(self, request: LaunchRequest) -> str:
         """Start a session on the emptiest host that fits, or queue it when asked to."""
-        found = candidates(await self.directory.hosts(), request.host, request.labels)
+        # Whatever the database has not heard of it: this process knows that it is there.
+        hosts = [
+            replace(host, silent_seconds=0.0, stopped=False) if self._is_here(host.name) else host
+            for host in await self.directory.hosts()
+        ]
+        found = candidates(hosts, request.host, request.labels)
         refusals: list[SessionError] = []
         for host in _with_room_first(found):
             try:

@@ -208,6 +208,11 @@ _NAMES = (
 )
 
 
+async def test_this_process_is_never_silent_to_itself() -> None:
+    world = World(host("here", silent_seconds=60.0))
+    assert await world.router.create(REQUEST) == "new here"
+
+
 async def test_a_host_that_has_filled_up_meanwhile_is_passed_over() -> None:
     world = World(host("here", used=1), host("there"))
     world.calls.full = {"there"}
