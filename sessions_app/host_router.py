@@ -63,11 +63,15 @@ class HostRouter:
     def _is_here(self, host: str) -> bool:
         return self.local is not None and host == self.local.host
 
-    async def _place_of(self, session_id: str) -> str:
-        """Return the host of a session that runs there; raises SessionNotRunning."""
+    def _known_place_of(self, session_id: str) -> str | None:
+        """Return the host of a session, None if that is to be looked up."""
         if self.local is not None and self.local.follows(session_id):
             return self.local.host
-        host = self._places.get(session_id)
+        return self._places.get(session_id)
+
+    async def _place_of(self, session_id: str) -> str:
+        """Return the host of a session that runs there; raises SessionNotRunning."""
+        host = self._known_place_of(session_id)
         if host is None:
             where = await self._stored.whereabouts(session_id)
             if not where.is_active:
@@ -154,7 +158,8 @@ class HostRouter:
 
     async def end(self, session_id: str, *, grace: float = 5.0, by: str = "") -> None:
         """Ask the program to end and kill it after `grace` seconds; take it out of the queue."""
-        if await self._stored.take_out_of_queue(session_id, by=by):
+        may_be_queued = self._known_place_of(session_id) is None
+        if may_be_queued and await self._stored.take_out_of_queue(session_id, by=by):
             return
         host = await self._place_of(session_id)
         if self.local is not None and self._is_here(host):

@@ -56,6 +56,9 @@ class Local:
     async def write(self, session_id: str, data: bytes, *, patience: float | None = None) -> None:
         self.asked.append(("write", session_id, data))
 
+    async def end(self, session_id: str, *, grace: float = 5.0, by: str = "") -> None:
+        self.asked.append(("end", session_id))
+
     async def screen(self, session_id: str) -> ScreenState:
         return SCREEN
 
@@ -101,6 +104,7 @@ class Stored:
         return self.places[session_id]
 
     async def take_out_of_queue(self, session_id: str, *, by: str = "") -> bool:
+        self.looked += 1
         if session_id == "queued":
             self.taken_out.append(by)
         return session_id == "queued"
@@ -146,7 +150,8 @@ class World:
 async def test_a_session_of_this_process_costs_no_look_at_the_database() -> None:
     world = World()
     await world.router.write("local", b"x")
-    assert world.local.asked == [("write", "local", b"x")]
+    await world.router.end("local")
+    assert world.local.asked == [("write", "local", b"x"), ("end", "local")]
     assert world.stored.looked == 0
 
 
@@ -154,8 +159,10 @@ async def test_a_session_of_another_host_is_looked_up_once() -> None:
     world = World()
     for _ in range(3):
         await world.router.write("remote", b"x")
+    await world.router.end("remote")
     details = {"session_id": "remote", "data": b"x", "patience": None}
-    assert world.calls.asked == [("there", "write", details)] * 3
+    assert world.calls.asked[:3] == [("there", "write", details)] * 3
+    assert world.calls.asked[3][:2] == ("there", "end")
     assert world.stored.looked == 1
 
 
