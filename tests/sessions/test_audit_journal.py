@@ -313,7 +313,8 @@ async def test_a_locked_database_delays_records_and_loses_none(
         since = time.monotonic()
         for number in range(700):
             kept.add(a_note(number))
-        assert time.monotonic() - since < 0.2
+        # Who waits for the lock gives up after ten seconds.
+        assert time.monotonic() - since < 5
         await auntil(lambda: "cannot be written" in caplog.text)
         assert await records() == []
     assert names(await written(700)) == [str(number) for number in range(700)]
