@@ -87,9 +87,11 @@ class Net:
         self.layer = Layer()
         self.manager = Manager()
         self.host: HostState | None = HOST
+        self.looked = 0
         self.calls = HostCalls(self.layer, self._look_up)
 
     async def _look_up(self, name: str) -> HostState | None:
+        self.looked += 1
         return self.host
 
     def desk(self, incarnation: str = "first") -> HostDesk:
@@ -167,7 +169,7 @@ async def test_a_host_that_is_at_it_is_waited_for_however_long_it_takes(net: Net
         await auntil(lambda: net.layer.sent.count(Kind.ACKNOWLEDGEMENT) > 8, timeout=5)
         assert not asking.done()
         net.manager.goes_on.set()
-        assert await asking == "at last"
+        assert await asyncio.wait_for(asking, 5) == "at last"
     assert net.manager.done == ["x"]
 
 
@@ -181,12 +183,14 @@ async def test_a_host_that_is_known_to_be_silent_is_not_even_asked(net: Net) -> 
     with pytest.raises(HostSilent, match="60 seconds ago"):
         await net.calls.ask(HOST.name, "note", what=1)
     assert net.layer.sent == []
+    assert net.looked == 1
 
 
 async def test_a_host_that_is_being_replaced_is_waited_for(net: Net) -> None:
     net.host = replace(HOST, stopped=True)
     async with running(net.desk("second")):
         asking = asyncio.create_task(net.calls.ask(HOST.name, "note", what=1))
+        await auntil(lambda: net.looked > 0)
         net.host = replace(HOST, incarnation="second")
         assert await asking == {"noted": 1}
 
@@ -257,6 +261,19 @@ async def test_answers_that_may_be_large_are_not_kept(net: Net) -> None:
         for number in range(20):
             await net.calls.ask(HOST.name, "note", repeatable=True, what=number)
         assert not desk._answers
+
+
+async def test_of_the_others_only_the_newest_are_kept(
+    net: Net, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host_calls, "ANSWERED_KEPT", 3)
+    desk = net.desk()
+    async with running(desk):
+        for number in range(20):
+            await net.calls.ask(HOST.name, "note", what=number)
+        assert [answer["result"] for answer in desk._answers.values() if answer] == [
+            {"noted": number} for number in (17, 18, 19)
+        ]
 
 
 async def test_all_managers_are_woken_together(net: Net) -> None:

@@ -71,11 +71,13 @@ class Calls:
 
     def __init__(self) -> None:
         self.asked: list[tuple[Any, ...]] = []
+        self.repeatable: list[bool] = []
         self.silent: set[str] = set()
         self.full: set[str] = set()
 
     async def ask(self, name: str, verb: str, *, repeatable: bool = False, **details: Any) -> Any:
         self.asked.append((name, verb, details))
+        self.repeatable.append(repeatable)
         if name in self.silent:
             raise HostSilent(f"The host {name} does not answer.")
         if verb == "create":
@@ -201,6 +203,14 @@ async def test_a_request_goes_to_the_other_host_whole() -> None:
     assert await verbs["create"](**details) == "id"
     assert seen == [request]
     assert world.layer.woken == 1
+
+
+async def test_only_a_start_with_a_key_may_be_asked_for_twice() -> None:
+    world = World(host("there", slots=9))
+    for key in (None, "a key"):
+        await world.router.create(replace(REQUEST, idempotency_key=key))
+    await world.router.write("remote", b"x")
+    assert world.calls.repeatable == [False, True, False]
 
 
 _NAMES = (
