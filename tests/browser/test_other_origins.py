@@ -114,15 +114,26 @@ def fetch(page: Page, url: str, **init: Any) -> str:
 
 def fetch_blindly(page: Page, url: str, **init: Any) -> int:
     """Ask without reading the answer, as an image or a form would; the status."""
-    statuses: list[int] = []
-    # Of an answer that is kept from the page, only this event tells.
+    urls: dict[str, str] = {}
+    answers: list[tuple[str, int]] = []
     network = page.context.new_cdp_session(page)
-    network.on("Network.responseReceivedExtraInfo", lambda it: statuses.append(it["statusCode"]))
+    network.on(
+        "Network.requestWillBeSent", lambda it: urls.update({it["requestId"]: it["request"]["url"]})
+    )
+    # Of an answer that is kept from the page only this event tells, and of the page's own icon.
+    network.on(
+        "Network.responseReceivedExtraInfo",
+        lambda it: answers.append((it["requestId"], it["statusCode"])),
+    )
     network.send("Network.enable")
+
+    def statuses() -> list[int]:
+        return [status for request, status in answers if urls.get(request) == url]
+
     assert fetch(page, url, mode="no-cors", **init) in ("opaque", "TypeError")
-    until(lambda: page.evaluate("true") and statuses)
+    until(lambda: page.evaluate("true") and statuses())
     network.detach()
-    return statuses[-1]
+    return statuses()[-1]
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != OURS])
