@@ -4,6 +4,7 @@ The tests run twice: over SQLite and memory, and over PostgreSQL and Redis where
 `REDIS_URL` say so (`bin/test engines`).
 """
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +25,12 @@ from tests.fake_manager import FakeManager
 # measurements, whose servers leave both variables out. Nor does it what has engines of its own.
 WITH_THEIR_OWN = {"postgres", "redis_server"}
 WITHOUT_ENGINES = ("bench", "commands", "deployment", "holder", "screen", "waiting")
+
+
+def pytest_configure() -> None:
+    """Let programs be interrupted, though a shell had the tests in the background ignore that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
