@@ -276,16 +276,20 @@ class RealServer:
         path = f"/api/sessions/{session_id}/output"
         return self.request_raw("GET", path, accept="application/octet-stream")
 
+    def folders(self) -> list[str]:
+        """The ids of the sessions whose programs may still run."""
+        return [path.name for path in (self.state / "sessions").glob("*")]
+
     def end_sessions(self) -> None:
         """End every session, queued ones too, and wait until no program is left."""
-        until(self._all_ended, timeout=20)
+        until(self._all_ended, timeout=30)
 
     def _all_ended(self) -> bool:
         active = "/api/sessions?status=idle,running,waiting_checkpoint&limit=1000"
         for session in self.request("GET", active):
             # One that ends by itself meanwhile is answered with 409.
             self.answer("POST", f"/api/sessions/{session['id']}/end", {"grace": 0})
-        return not list((self.state / "sessions").glob("*"))
+        return not self.folders()
 
 
 @contextmanager

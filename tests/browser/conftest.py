@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,7 +13,9 @@ import pytest
 from playwright.sync_api import Browser, Playwright, StorageState, sync_playwright
 
 from tests.browser.visitor import Visitor
-from tests.real_server import PROJECT, RealServer
+from tests.deployment.conftest import ONE, SEVERAL, collect_static_files, several_processes
+from tests.real_server import ON_POSTGRESQL, RealServer
+from tests.site.processes import WholeSite
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -52,11 +52,24 @@ def chromium(playwright: Playwright) -> Iterator[Browser]:
     browser.close()
 
 
+# The second run looks at pages behind the proxy, of two web processes and a manager over TLS, where
+# a module says `pytestmark = WHERE_IT_RUNS`; all others look at one process.
+WHERE_IT_RUNS = pytest.mark.parametrize(
+    "running_server", [SEVERAL if ON_POSTGRESQL else ONE], indirect=True, scope="package"
+)
+
+
 @pytest.fixture(scope="package")
-def running_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
+def running_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RealServer]:
+    if getattr(request, "param", ONE) == SEVERAL:
+        folder = tmp_path_factory.mktemp("arrangement")
+        with several_processes(request, folder, first=WholeSite) as arrangement:
+            yield arrangement.web
+        return
+    collect_static_files()
     server = RealServer(tmp_path_factory.mktemp("state"))
-    collect = [sys.executable, "manage.py", "collectstatic", "--noinput", "-v0"]
-    subprocess.run(collect, cwd=PROJECT, env=server.environment, check=True, timeout=60)
     server.start()
     yield server
     server.stop()
@@ -77,9 +90,14 @@ def server(running_server: RealServer) -> Iterator[RealServer]:
 @pytest.fixture(scope="package")
 def logged_in(chromium: Browser, running_server: RealServer) -> StorageState:
     """What a browser keeps after it has opened a one-time link."""
-    with chromium.new_context() as context:
+    with chromium.new_context(**certainly(running_server)) as context:
         Visitor(context.new_page(), running_server).log_in()
         return context.storage_state()
+
+
+def certainly(server: RealServer) -> dict[str, Any]:
+    """What a browser is told of a server whose certificate nobody has signed but itself."""
+    return {"ignore_https_errors": server.public_url.startswith("https:")}
 
 
 @pytest.fixture
@@ -91,7 +109,7 @@ def visit(chromium: Browser, server: RealServer, logged_in: StorageState) -> Ite
         def open_one(**options: Any) -> Visitor:
             context = chromium.new_context(
                 storage_state=logged_in,
-                **{"viewport": {"width": 1280, "height": 800}, **options},
+                **{"viewport": {"width": 1280, "height": 800}, **certainly(server), **options},
             )
             stack.callback(context.close)
             visitors.append(Visitor(context.new_page(), server))

@@ -7,8 +7,10 @@ from collections.abc import Callable
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Visit
+from tests.browser.conftest import WHERE_IT_RUNS, Visit
 from tests.real_server import RealServer
+
+pytestmark = WHERE_IT_RUNS
 
 
 def test_a_session_started_elsewhere_appears_with_its_terminal(

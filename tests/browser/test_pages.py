@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Visit
+from tests.browser.conftest import WHERE_IT_RUNS, Visit
 from tests.real_server import RealServer
+
+pytestmark = WHERE_IT_RUNS
 
 
 def test_a_session_is_ended_after_one_question_and_found_in_the_history(

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Visit
+from tests.browser.conftest import WHERE_IT_RUNS, Visit
 from tests.real_server import RealServer
 from tests.waiting_for import until
+
+pytestmark = WHERE_IT_RUNS
 
 SHELL = "bash --norc --noprofile"
 

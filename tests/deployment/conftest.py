@@ -77,16 +77,20 @@ def one_process(request: pytest.FixtureRequest, folder: Path) -> Iterator[Arrang
 
 
 @contextmanager
-def several_processes(request: pytest.FixtureRequest, folder: Path) -> Iterator[Arrangement]:
+def several_processes(
+    request: pytest.FixtureRequest, folder: Path, first: type[sites.Web] = sites.Web
+) -> Iterator[Arrangement]:
     """What compose.yaml has: proxy, two web processes, a manager, PostgreSQL and Redis."""
     collect_static_files()
     engines = (request.getfixturevalue(name) for name in ("postgres", "redis_server"))
     with sites.site(folder, *engines) as site:
         proxy = Proxy(folder / "nginx")
         site.manager("host-1", HARNESS_PUBLIC_URL=proxy.public_url)
-        webs = [site.web(name, **place(proxy)) for name in ("web-1", "web-2")]
+        kinds = {"web-1": first, "web-2": sites.Web}
+        webs = [kind(site, name, **place(proxy)) for name, kind in kinds.items()]
         for web in webs:
             web.public_url = proxy.public_url
+            site.start(web)
         proxy.start([web.port for web in webs])
         yield Arrangement(proxy, webs)
         proxy.stop()

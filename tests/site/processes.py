@@ -18,7 +18,6 @@ import psycopg
 
 from tests.engines import Postgres, Redis, free_port
 from tests.real_server import PROJECT, RealServer
-from tests.waiting_for import until
 
 
 class Process(RealServer):
@@ -47,6 +46,32 @@ class Web(Process):
 
     def __init__(self, site: Site, name: str, **environment: str) -> None:
         super().__init__(site, name, {"HARNESS_ROLE": "web", **environment})
+        self._site = site
+
+    def folders(self) -> list[str]:
+        """The ids of the sessions whose programs may still run, on whichever host."""
+        return [name for manager in self._site.managers for name in manager.folders()]
+
+
+class WholeSite(Web):
+    """A web server that the other processes of its site crash with, and come back with."""
+
+    def start(self) -> WholeSite:
+        """Start what does not run, and wait until all of it is healthy."""
+        super().start()
+        for each in self._others():
+            if each.process is None:
+                each.start()
+        return self
+
+    def kill(self) -> None:
+        """End all of it as a loss of power would."""
+        super().kill()
+        for each in self._others():
+            each.kill()
+
+    def _others(self) -> list[Process]:
+        return [each for each in self._site.processes if each is not self]
 
 
 class Manager(Process):
@@ -78,10 +103,6 @@ class Manager(Process):
         query = "SELECT incarnation FROM sessions_app_host WHERE name = %s AND NOT stopped"
         rows = self._site.rows(query, self.name)
         return str(rows[0][0]) if rows else None
-
-    def folders(self) -> list[str]:
-        """The ids of the sessions that have a folder on this host."""
-        return [path.name for path in (self.state / "sessions").glob("*")]
 
 
 class Site:
@@ -117,6 +138,11 @@ class Site:
         )
         return (first.state / "api-token").read_text().strip()
 
+    @property
+    def managers(self) -> list[Manager]:
+        """Those of its hosts."""
+        return [each for each in self.processes if isinstance(each, Manager)]
+
     def web(self, name: str, **environment: str) -> Web:
         """A web server that runs."""
         web = Web(self, name, **environment)
@@ -141,24 +167,16 @@ class Site:
 
     def close(self) -> None:
         """End all programs and all processes."""
-        managers = [each for each in self.processes if isinstance(each, Manager)]
         try:
             for each in self.processes:
                 if each.process is None or each.process.poll() is not None:
                     each.start()
-            until(lambda: self._have_ended(managers), timeout=30)
+            next(each for each in self.processes if isinstance(each, Web)).end_sessions()
         finally:
             for each in self.processes:
                 if each.process is not None:
                     each.stop()
             self.beneath.close()
-
-    def _have_ended(self, managers: list[Manager]) -> bool:
-        web = next(each for each in self.processes if not isinstance(each, Manager))
-        active = "/api/sessions?status=idle,running,waiting_checkpoint&limit=1000"
-        for session in web.request("GET", active):
-            web.answer("POST", f"/api/sessions/{session['id']}/end", {"grace": 0})
-        return not any(manager.folders() for manager in managers)
 
 
 @contextmanager
