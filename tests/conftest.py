@@ -21,10 +21,17 @@ from tests.cast import scripted, with_role
 from tests.fake_manager import FakeManager
 
 # What knows neither engine, so that a second run could only repeat the first: the programs' own
-# process, the terminal, what is read off the screen, and the browser-free parts of commands and
-# measurements, whose servers leave both variables out. Nor does it what has engines of its own.
+# process, the terminal, what is read off the screen; commands and measurements, whose servers leave
+# both variables out; what comes before a request reaches anybody who asks the database; what a
+# browser makes of what it has been sent.
 WITH_THEIR_OWN = {"postgres", "redis_server"}
-WITHOUT_ENGINES = ("bench", "commands", "deployment", "holder", "screen", "waiting")
+WITHOUT_ENGINES = {
+    *("bench", "commands", "deployment", "holder", "screen", "waiting"),
+    *("server/test_front_door.py", "server/test_tls.py", "server/test_under_attack.py"),
+    *("browser/test_content_security.py", "browser/test_full_disk.py"),
+    *("browser/test_hostile_output.py", "browser/test_other_origins.py"),
+    *("reliability/test_holder_crashes.py", "reliability/test_odd_output.py"),
+}
 
 
 def pytest_configure() -> None:
@@ -35,15 +42,19 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out of the second run what belongs to the first alone."""
+    for item in items:
+        if WITH_THEIR_OWN & set(getattr(item, "fixturenames", ())):
+            item.add_marker("own_engines")
     if not real_server.ON_POSTGRESQL:
         return
     here = Path(__file__).parent
-    folders = [item.path.relative_to(here).parts[0] for item in items]
-    left_out = [
-        item
-        for item, name in zip(items, folders, strict=True)
-        if name in WITHOUT_ENGINES or WITH_THEIR_OWN & set(getattr(item, "fixturenames", ()))
-    ]
+
+    def belongs_to_the_first(item: pytest.Item) -> bool:
+        path = item.path.relative_to(here)
+        knows_neither = not WITHOUT_ENGINES.isdisjoint((path.parts[0], str(path)))
+        return knows_neither and item.get_closest_marker("own_engines") is None
+
+    left_out = [item for item in items if belongs_to_the_first(item)]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in set(left_out)]
     for item in items:

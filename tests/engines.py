@@ -375,13 +375,22 @@ def migrate(url: str) -> None:
         )
 
 
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    with subprocess.Popen(command, env=environment) as running:
+        try:
+            return running.wait()
+        except SystemExit:
+            running.send_signal(signal.SIGINT)  # so that it ends what it has started itself
+            raise
+
+
 def main() -> int:
     """Run the command with both servers; its exit status."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         with Postgres() as postgres, Redis() as layer:
             engines = {"DATABASE_URL": postgres.databases.create(USER), "REDIS_URL": layer.url}
-            return subprocess.run(sys.argv[1:], env={**os.environ, **engines}).returncode
+            return _run(sys.argv[1:], {**os.environ, **engines})
     except NotInstalled as reason:
         sys.stderr.write(f"{reason}\n")
         return 1 if in_ci() else NOT_INSTALLED

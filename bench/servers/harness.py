@@ -44,8 +44,7 @@ def prepared_state() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="bench-prepared-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     environment = environment_of(folder, 1, {})
-    for command in (["migrate", "-v0"], ["loginlink", "--write-token"],
-                    ["collectstatic", "--noinput", "-v0"]):  # fmt: skip
+    for command in (["prepare"], ["loginlink", "--write-token"]):
         subprocess.run(
             [*MANAGE, *command], env=environment, check=True, capture_output=True, timeout=120
         )

@@ -1,10 +1,13 @@
 """bin/test: which checks it runs, and that a failing one is not overlooked."""
 
 import shutil
+import subprocess
 
+import psutil
 import pytest
 
 from tests.commands.commands import PROJECT, BareProject, executable, run
+from tests.waiting_for import until
 
 PYTHON_STUB = """#!/bin/sh
 case "$*" in
@@ -63,6 +66,49 @@ def test_the_tests_run_once_more_on_postgresql_and_redis(set_up_project: BarePro
     printed = set_up_project.run("bin/test", "engines").stdout
 
     assert "pytest ran: -m tests.engines .venv/bin/python -m pytest -m not long\n" in printed
+
+
+def test_both_runs_of_the_tests_go_on_side_by_side_and_share_what_has_engines_of_its_own(
+    set_up_project: BareProject,
+) -> None:
+    python = set_up_project.folder / ".venv/bin/python"
+    # Each of them waits for the other.
+    meet = ': >"$HOME/{}"; until [ -e "$HOME/{}" ]; do :; done; echo "$*"'
+    meeting = f"""*tests.engines*) {meet.format("engines", "python")} ;;
+    *pytest*) {meet.format("python", "engines")}; exit 1 ;;"""
+    executable(python, PYTHON_STUB.replace('*pytest*) echo "pytest ran: $*" ;;', meeting))
+
+    printed = set_up_project.run("bin/test", "engines", "lint", "python").stdout.splitlines()
+
+    assert "-m pytest -m not long and not own_engines" in printed
+    assert printed[printed.index("=== engines ===") + 1] == (
+        "-m tests.engines .venv/bin/python -m pytest -m not long"
+    )
+    assert [row.split()[:2] for row in printed[-5:-2]] == [
+        ["lint", "passed"],
+        ["python", "FAILED"],
+        ["engines", "passed"],
+    ]
+
+
+def test_who_ends_the_command_ends_the_run_beside_it(set_up_project: BareProject) -> None:
+    python = set_up_project.folder / ".venv/bin/python"
+    asleep = '*tests.engines*) echo $$ >"$HOME/engines"; exec sleep 100 ;;\n    *pytest*)'
+    executable(python, PYTHON_STUB.replace("*pytest*)", asleep))
+    set_up_project.program("sleep", f'exec "{shutil.which("sleep")}" "$@"')
+    began = set_up_project.folder.parent / "engines"
+
+    with subprocess.Popen(
+        [str(set_up_project.folder / "bin/test"), "python", "engines"],
+        cwd=set_up_project.folder,
+        env=set_up_project.environment,
+        stdout=subprocess.DEVNULL,
+    ) as running:
+        until(lambda: began.exists() and began.read_text(), timeout=20)
+        beside = psutil.Process(int(began.read_text()))
+        running.terminate()
+        assert running.wait(10) == 143
+    until(lambda: not beside.is_running() or beside.status() == psutil.STATUS_ZOMBIE)
 
 
 def test_a_step_whose_servers_cannot_be_had_is_listed_as_skipped(

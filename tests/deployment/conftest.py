@@ -31,12 +31,15 @@ class Arrangement:
         return self.webs[0]
 
 
+COLLECT = "from sessions_app.management.commands import prepare; prepare.collect_static_files()"
+
+
 @cache
 def collect_static_files() -> None:
-    """Collect what pages load, once; without it there are no pages."""
+    """Collect what pages load unless that is done; without it there are no pages."""
     with tempfile.TemporaryDirectory() as state:
         subprocess.run(
-            [sys.executable, "manage.py", "collectstatic", "--noinput", "-v0"],
+            [sys.executable, "manage.py", "shell", "-v0", "-c", COLLECT],
             cwd=PROJECT,
             env={"HARNESS_STATE_DIR": state, "HOME": state},
             check=True,

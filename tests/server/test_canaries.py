@@ -17,6 +17,7 @@ import zstandard
 from django.apps import apps
 
 from sessions_app.credentials import digest
+from tests.deployment.conftest import collect_static_files
 from tests.real_server import RealServer, running
 from tests.waiting_for import until
 
@@ -106,7 +107,7 @@ def private(path: Path) -> bool:
 
 
 def test_after_a_whole_run_secrets_are_nowhere_but_where_they_belong(server: RealServer) -> None:
-    server.manage("collectstatic", "--noinput", "-v0")
+    collect_static_files()
     server.manage("shell", "-c", NEW_USER)
     browser = Browser(server)
     browser.log_in("walter", PASSWORD)

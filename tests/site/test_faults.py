@@ -98,7 +98,7 @@ async def test_viewers_are_level_again_soon_after_redis_was_restarted(
     site: Site, printer: Callable[..., Printer], redis_server: Redis
 ) -> None:
     async with scene(site, printer) as it:
-        for _ in range(3):
+        for _ in range(2):
             await asyncio.to_thread(redis_server.stop)
             await it.goes_on(more=10_000)  # out of the log
             await asyncio.to_thread(redis_server.start)
@@ -199,7 +199,7 @@ async def test_a_manager_that_is_replaced_adopts_what_runs(
     site: Site, printer: Callable[..., Printer], how: str
 ) -> None:
     async with scene(site, printer) as it:
-        for _ in range(3):
+        for _ in range(2):
             end = it.manager.kill if how == "killed" else it.manager.stop
             await asyncio.to_thread(end)
             await asyncio.to_thread(it.manager.start)
@@ -214,13 +214,13 @@ async def test_web_servers_are_replaced_one_after_the_other_under_load(
     site: Site, printer: Callable[..., Printer], how: str
 ) -> None:
     async with scene(site, printer, webs=2) as it:
-        for web in (*it.webs, *it.webs):
+        for web in it.webs:
             await asyncio.to_thread(web.kill if how == "killed" else web.stop)
             await it.goes_on()
             await asyncio.to_thread(web.start)
             await it.goes_on()
         await it.ends_well()
-        assert it.viewer.connections >= 3
+        assert it.viewer.connections >= 2
 
 
 async def test_everything_is_replaced_while_programs_print(
