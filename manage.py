@@ -4,11 +4,14 @@
 import os
 import sys
 
-PROJECT = os.path.dirname(os.path.abspath(__file__))
+PROJECT = os.path.dirname(os.path.realpath(__file__))
 
 
 def main() -> None:
     """Run one management command."""
+    # A link that leads to the newest version may lead elsewhere while this process runs: what it
+    # imports or starts later is to be of its own version.
+    sys.path[:] = [os.path.realpath(folder) for folder in sys.path]
     # An isolated Python (-I) looks only where it is installed.
     if PROJECT not in sys.path:
         sys.path.insert(0, PROJECT)

@@ -3,6 +3,7 @@
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import login, user_logged_out
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.decorators import login_not_required
@@ -42,8 +43,12 @@ class LoginView(auth_views.LoginView):
 
     template_name = "dashboard/login.html"
     redirect_authenticated_user = True
-    extra_context = {"link_command": LINK_COMMAND}  # noqa: RUF012  # as the base class has it
     attempt: LoginAttempt | None = None
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Add the command that prints a link, where it is one that people here can run."""
+        command = LINK_COMMAND if settings.HARNESS_ROLE == "all" else None
+        return super().get_context_data(link_command=command, **kwargs)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Check name and password, unless this address has tried too often."""
@@ -97,6 +102,13 @@ def _invalid_link(request: HttpRequest, way: str, sentence: str) -> JsonResponse
     return JsonResponse({"error": sentence, "code": "invalid-link"}, status=400)
 
 
+def _new_link() -> str:
+    """Say where a link comes from: web processes stand where most of their users cannot log in."""
+    if settings.HARNESS_ROLE == "all":
+        return f"`{LINK_COMMAND}` prints a new one."
+    return "An administrator makes a new one."
+
+
 @login_not_required
 @require_POST
 def redeem_link(request: HttpRequest) -> HttpResponseBase:
@@ -106,7 +118,7 @@ def redeem_link(request: HttpRequest) -> HttpResponseBase:
         return _too_many(request)
     user = LoginLink.redeem(request.POST.get("token", ""))
     if user is None:
-        sentence = f"This link is used up, too old or unknown. `{LINK_COMMAND}` prints a new one."
+        sentence = f"This link is used up, too old or unknown. {_new_link()}"
         return _invalid_link(request, "link", sentence)
     login(request, user)
     audit.note(Action.LOGIN, audit.visitor(request), way="link")

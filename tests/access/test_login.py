@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 
 from sessions_app.credentials import LoginLink
 from sessions_app.login_attempts import LoginAttempt
@@ -35,6 +36,19 @@ def test_a_stranger_is_sent_to_the_login(client: Client, path: str) -> None:
 @pytest.mark.django_db
 def test_the_login_page_says_how_to_get_a_link(client: Client) -> None:
     assert b"bin/run link" in client.get("/login").content
+
+
+@pytest.mark.django_db
+def test_a_web_process_names_no_command_of_a_server_that_is_another(
+    client: Client, settings: Settings
+) -> None:
+    settings.HARNESS_ROLE = "web"
+    page = client.get("/login").content
+    answer = client.post("/login/link", {"token": "x"})
+
+    assert b"An administrator makes a new one" in page
+    assert "An administrator makes a new one" in answer.json()["error"]
+    assert "bin/run" not in answer.json()["error"] + page.decode()
 
 
 def test_a_link_lets_one_browser_in_once(alice: User) -> None:

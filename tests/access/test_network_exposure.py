@@ -94,12 +94,19 @@ def test_a_proxy_that_has_the_certificate_is_as_good(exposed: Settings) -> None:
     assert missing() == []
 
 
-def test_every_user_who_may_log_in_needs_a_password(exposed: Settings) -> None:
+@pytest.mark.parametrize(
+    ("role", "command"),
+    [("all", "bin/run manage changepassword bob"), ("web", "manage.py changepassword bob")],
+)
+def test_every_user_who_may_log_in_needs_a_password(
+    exposed: Settings, role: str, command: str
+) -> None:
+    exposed.HARNESS_ROLE = role
     User.objects.create_user("bob")
     User.objects.create_user("off", is_active=False)
-    said = missing()
+    said = [each for each in missing() if "every user" in each]
     assert len(said) == 1
-    assert "bob has none: bin/run manage changepassword bob" in said[0]
+    assert f"bob has none: {command}" in said[0]
 
 
 @pytest.mark.parametrize("command", [prepare.Command, serve.Command])

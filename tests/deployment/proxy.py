@@ -41,7 +41,7 @@ class Reply:
 
 
 class Proxy:
-    """`nginx.conf` as it is; only the three files of places are written for this machine.
+    """`nginx.conf` as it is; only the files of places are written for this machine.
 
     Browsers find it at `public_url`.
     """
@@ -59,6 +59,7 @@ class Proxy:
         shutil.copy(DEPLOY / "nginx/nginx.conf", folder)
         tls = ["ssl_certificate server.pem;", "ssl_certificate_key server.key;"]
         log = [f"access_log {self.log} harness;"]
+        self._write("user", [])
         self._write("https", [f"listen 127.0.0.1:{self.port} ssl;", *tls, *log])
         self._write("http", [f"listen 127.0.0.1:{self.plain_port};", "access_log off;"])
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -62,13 +63,16 @@ class Sqlite:
 
 
 class Postgresql:
-    """A database of its own, and the key in a variable, as where there are several processes."""
+    """A database of its own, and the key in a variable, as where there are several processes.
+
+    It is called as the page calls it, and so is the role, who is the engine's administrator here.
+    """
 
     name = "PostgreSQL"
 
     def __init__(self, engine: Postgres) -> None:
         self._engine = engine
-        self._database = f"backup_{secrets.token_hex(4)}"
+        self._database = "harness"
 
     def set_up(self, server: RealServer) -> None:
         """Make the database."""
@@ -78,8 +82,19 @@ class Postgresql:
 
     def environment(self, server: RealServer) -> dict[str, str]:
         """Return the variables that the page's commands use."""
-        path = f"{postgresql_programs()}:{os.environ['PATH']}"
-        return {"DATABASE_URL": server.environment["DATABASE_URL"], "PATH": path}
+        url = urlsplit(server.environment["DATABASE_URL"])
+        assert url.username == "harness"
+        return {
+            "PATH": f"{postgresql_programs()}:{os.environ['PATH']}",
+            "PGHOST": str(url.hostname),
+            "PGPORT": str(url.port),
+            "PGUSER": url.username,
+            "PGPASSWORD": str(url.password),
+        }
+
+    def remove(self) -> None:
+        """Lose the database; others may take its name."""
+        self._engine.databases.drop(self._database)
 
     def wipe(self, server: RealServer) -> None:
         """Lose the database and the state folder; there is an empty database afterwards."""
@@ -95,11 +110,14 @@ class Postgresql:
 
 
 @pytest.fixture(params=["SQLite", "PostgreSQL"])
-def engine(request: pytest.FixtureRequest) -> Engine:
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """One after the other."""
     if request.param == "SQLite":
-        return Sqlite()
-    return Postgresql(request.getfixturevalue("postgres"))
+        yield Sqlite()
+        return
+    postgresql = Postgresql(request.getfixturevalue("postgres"))
+    yield postgresql
+    postgresql.remove()
 
 
 @pytest.fixture
@@ -117,8 +135,9 @@ def server(engine: Engine, tmp_path: Path) -> Iterator[RealServer]:
 
 
 def run(commands: str, **environment: str) -> None:
-    """Run commands of the page."""
+    """Run commands of the page. Nobody becomes the system's account of PostgreSQL."""
     path = {"PATH": os.environ["PATH"]}
+    commands = commands.replace("runuser --user postgres -- ", "env -- ")
     done = subprocess.run(
         ["/bin/sh", "-eu", "-c", commands],
         env=path | environment,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import struct
 import subprocess
 import sys
 import sysconfig
@@ -34,11 +35,16 @@ def in_the_container() -> list[str]:
 
 def in_the_service() -> list[str]:
     """Return what gives a process the rights of the service."""
-    ambient = unit("harness-manager.service")["AmbientCapabilities"][0].split()
-    names = ",".join(f"+{name.removeprefix('CAP_').lower()}" for name in ambient)
+    service = unit("harness-manager.service")
+    names = _as_setpriv_has_them(service["AmbientCapabilities"])
     user = ["--reuid", "daemon", "--regid", "daemon", "--clear-groups"]
-    bounds = ["--bounding-set", f"-all,{names}"]
+    bounding = service.get("CapabilityBoundingSet")
+    bounds = ["--bounding-set", f"-all,{_as_setpriv_has_them(bounding)}"] if bounding else []
     return ["setpriv", *user, *bounds, "--inh-caps", names, "--ambient-caps", names]
+
+
+def _as_setpriv_has_them(lines: list[str]) -> str:
+    return ",".join(f"+{name.removeprefix('CAP_').lower()}" for name in lines[0].split())
 
 
 def everybodys_python(folder: Path) -> str:
@@ -120,3 +126,17 @@ def test_programs_are_typed_into_and_ended(server: Confined) -> None:
     until(lambda: b"hello\r\nhello" in server.output(session), timeout=10)
     server.request("POST", f"/api/sessions/{session}/end", {"grace": 0.2})
     until(lambda: server.session(session)["endedAt"], timeout=20)
+
+
+# As the kernel reads it: version 2, effective at once, the right to listen on ports below 1024.
+BRINGS_A_CAPABILITY = struct.pack("<5I", 0x02000000 | 1, 1 << 10, 0, 0, 0)
+
+
+@pytest.mark.parametrize("server", [in_the_service()], ids=["service"], indirect=True)
+def test_files_that_bring_capabilities_are_executed_without_them(server: Confined) -> None:
+    grep = shutil.copy("/bin/grep", server.state.parent / "grep")
+    os.setxattr(grep, "security.capability", BRINGS_A_CAPABILITY)
+
+    shown = printed(server, f"{grep} CapPrm /proc/self/status")
+
+    assert shown.split() == ["CapPrm:", "0000000000000000"]
