@@ -267,7 +267,7 @@ async def test_a_session_rests_after_a_round_and_then_goes_on(
 
     def wake(session_id: str) -> None:
         woken.append(tail.head)
-        time.sleep(0.02)  # as many viewers would take
+        time.sleep(0.2)  # as very many viewers would take: meanwhile all others come
 
     sleeper.wake = wake  # type: ignore[method-assign]
     tail = get_fan_out().watch("s", sleeper)
