@@ -13,6 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from sessions_app.event_log import SEGMENT_SIZE, Mark, session_folder, unpack
+from sessions_app.events import whole_characters
 from sessions_app.holder import spool
 from sessions_app.holder.spool import OutputGone, SpoolReader
 from sessions_app.models import OutputSegment, Session
@@ -66,6 +67,9 @@ def archive_output(session_id: str, upto: int, marks: Sequence[Mark]) -> int:
             continue
         if not data:
             break
+        if archived + len(data) < upto:
+            # Others see how far it goes, and a crash may leave it there: no character is cut.
+            data = data[: whole_characters(data) or len(data)]
         with transaction.atomic():
             last = _store(session_id, archived, data, marks, last)
             archived += len(data)

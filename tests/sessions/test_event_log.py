@@ -1,7 +1,9 @@
 """The log: events without gaps, output by offset, whatever way it was archived."""
 
 import secrets
+from itertools import repeat
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -124,6 +126,30 @@ def test_output_reads_the_same_however_much_of_it_is_archived(
         offset = min(offset, len(whole))
         assert event_log.read_output(str(session.pk), offset, limit) == whole[offset:][:limit]
         assert event_log.output_range(str(session.pk)) == (0, len(whole))
+
+
+class Died(Exception):
+    """The process is gone."""
+
+
+@pytest.mark.parametrize("batch", range(4, 12))
+def test_a_server_that_dies_amid_archiving_leaves_whole_characters(
+    state_folder: Path, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    session = make_session()
+    text = "a🙂éß…".encode() * 5
+    spool_of(session).append(text)
+    store = mock.Mock(side_effect=[*repeat(mock.DEFAULT, 2), Died], wraps=output_archive._store)
+    monkeypatch.setattr(output_archive, "_store", store)
+    monkeypatch.setattr(output_archive, "_BATCH", batch)
+    with pytest.raises(Died):
+        output_archive.archive_output(str(session.pk), len(text), [])
+    session.refresh_from_db()
+    assert session.output_bytes > 0
+    assert text[: session.output_bytes].decode("utf-8")
+    monkeypatch.undo()
+    assert output_archive.archive_output(str(session.pk), len(text), []) == len(text)
+    assert event_log.read_output(str(session.pk), 0, len(text)) == text
 
 
 def test_archiving_again_changes_nothing(state_folder: Path) -> None:
