@@ -93,6 +93,7 @@ class _Open:
     """A question that has not been answered: what came last, and whether it was acknowledged."""
 
     heard: asyncio.Event
+    received: Callable[[], None] | None
     acknowledged: bool = False
     moved_to: str | None = None
     answer: dict[str, Any] | None = None
@@ -122,12 +123,21 @@ class HostCalls:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def ask(self, name: str, verb: str, *, repeatable: bool = False, **details: Any) -> Any:
+    async def ask(
+        self,
+        name: str,
+        verb: str,
+        *,
+        repeatable: bool = False,
+        received: Callable[[], None] | None = None,
+        **details: Any,
+    ) -> Any:
         """Have the host's manager do something; return what it returns.
 
-        `repeatable`: to do it twice does no harm. Raises what the verb raises; HostSilent when the
-        host does not answer; OutcomeUnknown when it was restarted before it did, and what was asked
-        is not repeatable.
+        `repeatable`: to do it twice does no harm. `received` is called when the manager says that
+        it has the question, perhaps more than once. Raises what the verb raises; HostSilent when
+        the host does not answer; OutcomeUnknown when it was restarted before it did, and what was
+        asked is not repeatable.
         """
         call_id = uuid4().hex
         question = {
@@ -138,7 +148,7 @@ class HostCalls:
             "repeatable": repeatable,
             "reply": self._channel,
         }
-        state = self._open[call_id] = _Open(asyncio.Event())
+        state = self._open[call_id] = _Open(asyncio.Event(), received)
         try:
             answer = await self._asked(name, question, state)
         finally:
@@ -216,6 +226,8 @@ class HostCalls:
                 case Kind.ANSWER:
                     state.answer = message
             state.heard.set()
+            if state.received is not None and message["type"] != Kind.MOVED:
+                state.received()
 
 
 async def _heard(event: asyncio.Event, seconds: float, state: _Open | None = None) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import OrderedDict, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from sessions_app.exceptions import (
 from sessions_app.host_calls import HostCalls, Verb, wake_all
 from sessions_app.host_directory import HostDirectory
 from sessions_app.host_state import HostState, candidates
+from sessions_app.input_order import InputOrder
 from sessions_app.launch import LaunchRequest
 from sessions_app.models import Session
 from sessions_app.recovery import Report
@@ -57,6 +58,7 @@ class HostRouter:
         self._calls = calls
         self._layer = layer
         self._places: OrderedDict[str, str] = OrderedDict()
+        self._input_order = InputOrder()
 
     # Where
 
@@ -125,27 +127,29 @@ class HostRouter:
 
     async def write(self, session_id: str, data: bytes, *, patience: float | None = None) -> None:
         """Type raw bytes; returns when the terminal has taken them, or after `patience` seconds."""
-        host = await self._place_of(session_id)
-        if self.local is not None and self._is_here(host):
-            await self.local.write(session_id, data, patience=patience)
-            return
-        await self._calls.ask(host, "write", session_id=session_id, data=data, patience=patience)
+        await self._type(session_id, "write", data=data, patience=patience)
 
     async def type_text(
         self, session_id: str, text: str, *, submit: bool, patience: float | None = None
     ) -> None:
         """Type text as a person would."""
-        host = await self._place_of(session_id)
-        if self.local is not None and self._is_here(host):
-            await self.local.type_text(session_id, text, submit=submit, patience=patience)
+        await self._type(session_id, "type_text", text=text, submit=submit, patience=patience)
+
+    async def _type(self, session_id: str, verb: str, **details: Any) -> None:
+        if self.local is not None and self.local.follows(session_id):
+            await getattr(self.local, verb)(session_id, **details)
             return
-        details: dict[str, Any] = {
-            "session_id": session_id,
-            "text": text,
-            "submit": submit,
-            "patience": patience,
-        }
-        await self._calls.ask(host, "type_text", **details)
+
+        async def ask(received: Callable[[], None]) -> None:
+            # Where it is, is looked up in turn as well: no answer may overtake another one.
+            host = await self._place_of(session_id)
+            if self.local is not None and self._is_here(host):
+                received()
+                await getattr(self.local, verb)(session_id, **details)
+                return
+            await self._calls.ask(host, verb, received=received, session_id=session_id, **details)
+
+        await self._input_order.send(session_id, ask)
 
     async def resize(self, session_id: str, cols: int, rows: int) -> None:
         """Give the terminal another size."""
@@ -153,7 +157,7 @@ class HostRouter:
         if self.local is not None and self._is_here(host):
             await self.local.resize(session_id, cols, rows)
             return
-        details = {"session_id": session_id, "cols": cols, "rows": rows}
+        details: dict[str, Any] = {"session_id": session_id, "cols": cols, "rows": rows}
         await self._calls.ask(host, "resize", repeatable=True, **details)
 
     async def end(self, session_id: str, *, grace: float = 5.0, by: str = "") -> None:
@@ -165,7 +169,7 @@ class HostRouter:
         if self.local is not None and self._is_here(host):
             await self.local.end(session_id, grace=grace, by=by)
             return
-        details = {"session_id": session_id, "grace": grace, "by": by}
+        details: dict[str, Any] = {"session_id": session_id, "grace": grace, "by": by}
         await self._calls.ask(host, "end", repeatable=True, **details)
 
     async def report_checkpoint(
@@ -236,7 +240,7 @@ class HostRouter:
             host = await self._place_of(session_id)
             if self._is_here(host):
                 return b""
-            details = {"session_id": session_id, "offset": offset, "limit": limit}
+            details: dict[str, Any] = {"session_id": session_id, "offset": offset, "limit": limit}
             data: bytes = await self._calls.ask(host, "read_output", repeatable=True, **details)
         except (ManagerUnavailable, SessionNotRunning):
             return b""

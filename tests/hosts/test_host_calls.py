@@ -22,6 +22,7 @@ from sessions_app.exceptions import (
 )
 from sessions_app.host_calls import MANAGERS, HostCalls, HostDesk, Kind, wake_all
 from sessions_app.host_state import HostState
+from sessions_app.input_order import Ask, InputOrder
 from tests.waiting_for import auntil
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -93,6 +94,15 @@ class Net:
     async def _look_up(self, name: str) -> HostState | None:
         self.looked += 1
         return self.host
+
+    def typed(self, *what: object, verb: str = "note") -> Ask:
+        """Type into a session there: what the verb does with it."""
+        details: dict[str, Any] = {"what": what[0]} if what else {}
+
+        async def ask(received: Callable[[], None]) -> None:
+            await self.calls.ask(HOST.name, verb, received=received, **details)
+
+        return ask
 
     def desk(self, incarnation: str = "first") -> HostDesk:
         names = [name for name in vars(Manager) if not name.startswith("_") and name != "wake"]
@@ -244,6 +254,59 @@ async def test_questions_are_carried_out_in_the_order_in_which_they_were_asked(n
         asked = [net.calls.ask(HOST.name, "note", what=number) for number in range(50)]
         await asyncio.gather(*asked)
     assert net.manager.done == list(range(50))
+
+
+async def test_what_is_typed_after_a_key_that_was_lost_does_not_overtake_it(net: Net) -> None:
+    lost: list[object] = []
+
+    def loses(message: dict[str, Any]) -> bool:
+        first = message["type"] == Kind.CALL and message["details"] == {"what": 1}
+        if first and not lost:
+            lost.append(message)
+            return True
+        return False
+
+    net.layer.loses = loses
+    order = InputOrder()
+    async with running(net.desk()):
+        keys = [order.send("session", net.typed(key)) for key in range(4)]
+        other = order.send("another session", net.typed("x"))
+        await asyncio.wait_for(asyncio.gather(*keys, other), 5)
+    assert lost
+    assert net.manager.done == [0, "x", 1, 2, 3]
+
+
+async def test_what_a_program_does_not_read_holds_up_nothing_that_is_typed_after_it(
+    net: Net,
+) -> None:
+    order = InputOrder()
+    async with running(net.desk()):
+        stuck = asyncio.create_task(order.send("session", net.typed("first", verb="take_long")))
+        await asyncio.wait_for(order.send("session", net.typed("second")), 5)
+        assert net.manager.done == ["first", "second"]
+        assert not stuck.done()
+        net.manager.goes_on.set()
+        await asyncio.wait_for(stuck, 5)
+
+
+async def test_what_cannot_be_typed_is_said_and_lets_the_next_key_through(net: Net) -> None:
+    order = InputOrder()
+    async with running(net.desk()):
+        refused = asyncio.create_task(order.send("session", net.typed(verb="refuse")))
+        await asyncio.wait_for(order.send("session", net.typed("next")), 5)
+        with pytest.raises(SessionNotRunning):
+            await refused
+    assert net.manager.done == ["next"]
+
+
+async def test_what_was_typed_is_typed_though_nobody_waits_for_it(net: Net) -> None:
+    order = InputOrder()
+    async with running(net.desk()):
+        waiting = [asyncio.create_task(order.send("session", net.typed(key))) for key in range(3)]
+        await asyncio.sleep(0)
+        for task in waiting:
+            task.cancel()
+        await auntil(lambda: net.manager.done == [0, 1, 2])
 
 
 async def test_a_layer_that_carries_nothing_is_told_from_a_host_that_is_silent(net: Net) -> None:

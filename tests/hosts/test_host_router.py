@@ -1,6 +1,7 @@
 """Verbs find their way: to this process's manager, to another host's, or to the database."""
 
-from collections.abc import Collection
+import asyncio
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -75,7 +76,15 @@ class Calls:
         self.silent: set[str] = set()
         self.full: set[str] = set()
 
-    async def ask(self, name: str, verb: str, *, repeatable: bool = False, **details: Any) -> Any:
+    async def ask(
+        self,
+        name: str,
+        verb: str,
+        *,
+        repeatable: bool = False,
+        received: Callable[[], None] | None = None,
+        **details: Any,
+    ) -> Any:
         self.asked.append((name, verb, details))
         self.repeatable.append(repeatable)
         if name in self.silent:
@@ -99,10 +108,13 @@ class Stored:
             "ended": Whereabouts(Status.COMPLETED, "there", True),
         }
         self.looked = 0
+        # How long the next looks take, in seconds.
+        self.delays: list[float] = []
         self.taken_out: list[str] = []
 
     async def whereabouts(self, session_id: str) -> Whereabouts:
         self.looked += 1
+        await asyncio.sleep(self.delays.pop(0) if self.delays else 0)
         return self.places[session_id]
 
     async def take_out_of_queue(self, session_id: str, *, by: str = "") -> bool:
@@ -166,6 +178,13 @@ async def test_a_session_of_another_host_is_looked_up_once() -> None:
     assert world.calls.asked[:3] == [("there", "write", details)] * 3
     assert world.calls.asked[3][:2] == ("there", "end")
     assert world.stored.looked == 1
+
+
+async def test_keys_stay_in_order_while_it_is_looked_up_where_they_go() -> None:
+    world = World(local=False)
+    world.stored.delays = [0.05, 0.0]
+    await asyncio.gather(*(world.router.write("remote", key) for key in (b"a", b"b")))
+    assert [details["data"] for _, _, details in world.calls.asked] == [b"a", b"b"]
 
 
 @pytest.mark.parametrize(("session", "why"), [("queued", "wait for its slot"), ("ended", "ended")])
