@@ -32,6 +32,14 @@ WITHOUT_ENGINES = {
     *("browser/test_hostile_output.py", "browser/test_other_origins.py"),
     *("reliability/test_holder_crashes.py", "reliability/test_odd_output.py"),
 }
+# What takes long and is less about the engines than most: bin/test leaves it out where the second
+# run goes on beside the first one, `bin/test engines` does not.
+LENGTHY = {
+    *("api/test_schema.py", "browser/test_roles.py", "browser/test_settings.py"),
+    *("reliability/test_any_order.py", "reliability/test_clock.py"),
+    *("reliability/test_many_viewers.py", "reliability/test_stuck_viewers.py"),
+    *("server/test_canaries.py", "server/test_downloads.py", "server/test_waiting_clients.py"),
+}
 
 
 def pytest_configure() -> None:
@@ -42,12 +50,14 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out of the second run what belongs to the first alone."""
+    here = Path(__file__).parent
     for item in items:
         if WITH_THEIR_OWN & set(getattr(item, "fixturenames", ())):
             item.add_marker("own_engines")
+        if str(item.path.relative_to(here)) in LENGTHY:
+            item.add_marker("lengthy")
     if not real_server.ON_POSTGRESQL:
         return
-    here = Path(__file__).parent
 
     def belongs_to_the_first(item: pytest.Item) -> bool:
         path = item.path.relative_to(here)

@@ -82,7 +82,7 @@ def test_both_runs_of_the_tests_go_on_side_by_side_and_share_what_has_engines_of
 
     assert "-m pytest -m not long and not own_engines" in printed
     assert printed[printed.index("=== engines ===") + 1] == (
-        "-m tests.engines .venv/bin/python -m pytest -m not long"
+        "-m tests.engines .venv/bin/python -m pytest -m not long and not lengthy"
     )
     assert [row.split()[:2] for row in printed[-5:-2]] == [
         ["lint", "passed"],
