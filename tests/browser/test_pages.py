@@ -84,7 +84,7 @@ def test_the_token_of_a_login_link_leaves_the_address_bar(visit: Visit, server: 
     visitor = visit()
     visitor.page.context.clear_cookies()
     visitor.page.goto(f"{server.public_url}/login#token=used-up")
-    expect(visitor.page.locator("#login-state")).to_contain_text("bin/run link")
+    expect(visitor.page.locator("#login-state")).to_contain_text("This link is used up")
     expect(visitor.page).to_have_url(f"{server.public_url}/login")
 
 
