@@ -32,13 +32,11 @@ WITHOUT_ENGINES = {
     *("browser/test_hostile_output.py", "browser/test_other_origins.py"),
     *("reliability/test_holder_crashes.py", "reliability/test_odd_output.py"),
 }
-# What takes long and is less about the engines than most: bin/test leaves it out where the second
-# run goes on beside the first one, `bin/test engines` does not.
+# What takes long: bin/test leaves it out where the second run goes on beside the first one;
+# `bin/test engines` does not.
 LENGTHY = {
+    *("reliability", "server"),
     *("api/test_schema.py", "browser/test_roles.py", "browser/test_settings.py"),
-    *("reliability/test_any_order.py", "reliability/test_clock.py"),
-    *("reliability/test_many_viewers.py", "reliability/test_stuck_viewers.py"),
-    *("server/test_canaries.py", "server/test_downloads.py", "server/test_waiting_clients.py"),
 }
 
 
@@ -48,23 +46,27 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def is_among(places: set[str], item: pytest.Item) -> bool:
+    """Whether the test is in one of these folders or modules."""
+    path = item.path.relative_to(Path(__file__).parent)
+    return not places.isdisjoint((path.parts[0], str(path)))
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out of the second run what belongs to the first alone."""
-    here = Path(__file__).parent
     for item in items:
         if WITH_THEIR_OWN & set(getattr(item, "fixturenames", ())):
             item.add_marker("own_engines")
-        if str(item.path.relative_to(here)) in LENGTHY:
+        elif is_among(LENGTHY, item):
             item.add_marker("lengthy")
     if not real_server.ON_POSTGRESQL:
         return
 
-    def belongs_to_the_first(item: pytest.Item) -> bool:
-        path = item.path.relative_to(here)
-        knows_neither = not WITHOUT_ENGINES.isdisjoint((path.parts[0], str(path)))
-        return knows_neither and item.get_closest_marker("own_engines") is None
-
-    left_out = [item for item in items if belongs_to_the_first(item)]
+    left_out = [
+        item
+        for item in items
+        if is_among(WITHOUT_ENGINES, item) and item.get_closest_marker("own_engines") is None
+    ]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in set(left_out)]
     for item in items:
