@@ -11,6 +11,8 @@ from tests.real_server import RealServer
 from tests.waiting_for import until
 
 TIMEOUT_SECONDS = 10.0
+# Its own 5 s are little while much else is tested on the machine.
+expect.set_options(timeout=TIMEOUT_SECONDS * 1000)
 
 
 class Visitor:
