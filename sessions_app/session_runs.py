@@ -50,7 +50,8 @@ class SessionRuns:
         self._slot_freed = asyncio.Event()
 
     def begin(self) -> None:
-        """Archive, and start what is queued, from now on."""
+        """Archive, start what is queued, and be told of in the metrics, from now on."""
+        follow(self)
         self.own(self.archiver.run(), "archiver")
         self.own(self._fill_slots(), "fill-slots")
         self.look_into_queue()
@@ -58,7 +59,6 @@ class SessionRuns:
     def look_into_queue(self) -> None:
         """Start what is queued, if there is room for it."""
         self._slot_freed.set()
-        follow(self)
 
     @property
     def slots(self) -> int:
