@@ -47,8 +47,7 @@ class LoginView(auth_views.LoginView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Add the command that prints a link, where it is one that people here can run."""
-        command = LINK_COMMAND if settings.HARNESS_ROLE == "all" else None
-        return super().get_context_data(link_command=command, **kwargs)
+        return super().get_context_data(link_command=_link_command(), **kwargs)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Check name and password, unless this address has tried too often."""
@@ -102,11 +101,14 @@ def _invalid_link(request: HttpRequest, way: str, sentence: str) -> JsonResponse
     return JsonResponse({"error": sentence, "code": "invalid-link"}, status=400)
 
 
+def _link_command() -> str | None:
+    """Return what prints a link; None of web processes, where most of their users cannot log in."""
+    return LINK_COMMAND if settings.HARNESS_ROLE == "all" else None
+
+
 def _new_link() -> str:
-    """Say where a link comes from: web processes stand where most of their users cannot log in."""
-    if settings.HARNESS_ROLE == "all":
-        return f"`{LINK_COMMAND}` prints a new one."
-    return "An administrator makes a new one."
+    command = _link_command()
+    return f"`{command}` prints a new one." if command else "An administrator makes a new one."
 
 
 @login_not_required
