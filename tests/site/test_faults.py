@@ -94,27 +94,24 @@ async def scene(
         await asyncio.gather(watching, return_exceptions=True)
 
 
-async def test_viewers_are_level_again_soon_after_redis_was_restarted(
-    site: Site, printer: Callable[..., Printer], redis_server: Redis
+@pytest.mark.parametrize(
+    ("leave", "come_back"),
+    [(Redis.stop, Redis.start), (Redis.pause, Redis.resume)],
+    ids=["restarted", "paused"],
+)
+async def test_viewers_are_level_again_soon_after_redis_was(
+    site: Site,
+    printer: Callable[..., Printer],
+    redis_server: Redis,
+    leave: Callable[[Redis], object],
+    come_back: Callable[[Redis], object],
 ) -> None:
     async with scene(site, printer) as it:
         for _ in range(2):
-            await asyncio.to_thread(redis_server.stop)
+            await asyncio.to_thread(leave, redis_server)
             await it.goes_on(more=10_000)  # out of the log
-            await asyncio.to_thread(redis_server.start)
+            await asyncio.to_thread(come_back, redis_server)
             await it.is_level(BEHIND_SECONDS + 1)
-        await it.ends_well()
-        assert it.viewer.connections == 1
-
-
-async def test_viewers_are_level_again_soon_after_redis_was_paused(
-    site: Site, printer: Callable[..., Printer], redis_server: Redis
-) -> None:
-    async with scene(site, printer) as it:
-        await asyncio.to_thread(redis_server.pause)
-        await it.goes_on(more=10_000)
-        await asyncio.to_thread(redis_server.resume)
-        await it.is_level(BEHIND_SECONDS + 1)
         await it.ends_well()
         assert it.viewer.connections == 1
 
