@@ -9,10 +9,12 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.utils import timezone
 
+from sessions_app import hosts
 from sessions_app.callers import Caller
 from sessions_app.credentials import ApiToken
 from sessions_app.event_log import SEGMENT_SIZE
 from sessions_app.events import Status
+from sessions_app.hosts import Presence
 from sessions_app.models import OutputSegment, Session
 from sessions_app.rights import Role, rights_of
 
@@ -56,6 +58,12 @@ def browsing(user: User, *, csrf: bool = False) -> Client:
     client = Client(enforce_csrf_checks=csrf)
     client.force_login(user)
     return client
+
+
+def enter_host(name: str = "one", **changes: Any) -> None:
+    """Let a host's manager come, by default with two slots and the label gpu."""
+    facts = {"folder": name, "incarnation": "i", "slots": 2, "version": "9.9", "labels": ["gpu"]}
+    hosts.enter(Presence(name=name, **{**facts, **changes}))
 
 
 def make_session(**changes: Any) -> Session:

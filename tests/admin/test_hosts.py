@@ -4,19 +4,15 @@ import pytest
 from django.contrib.auth.models import User
 
 from sessions_app import hosts
-from sessions_app.hosts import Presence
 from sessions_app.models import Host
-from tests.cast import browsing, make_session
+from tests.cast import browsing, enter_host, make_session
 
 LIST = "/admin/sessions_app/host/"
 
 
 @pytest.fixture(autouse=True)
 def _a_host(db: None) -> None:
-    presence = Presence(
-        name="one", folder="f", incarnation="i", slots=2, version="9.9", labels=["gpu"]
-    )
-    hosts.enter(presence)
+    enter_host()
     make_session(host="one", slot=2)
 
 

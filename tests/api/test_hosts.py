@@ -6,16 +6,12 @@ from django.test import Client
 
 from sessions_app import hosts
 from sessions_app.audit import Action, AuditRecord
-from sessions_app.hosts import Presence
-from tests.cast import make_session, scripted
+from tests.cast import enter_host, make_session, scripted
 
 
 @pytest.fixture(autouse=True)
 def _a_host(db: None) -> None:
-    presence = Presence(
-        name="one", folder="f", incarnation="i", slots=2, version="9.9", labels=["gpu"]
-    )
-    hosts.enter(presence)
+    enter_host()
     make_session(host="one", slot=2)
 
 

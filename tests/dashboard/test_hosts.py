@@ -6,8 +6,8 @@ from pytest_django.fixtures import Settings
 
 from sessions_app import hosts
 from sessions_app.events import Status
-from sessions_app.hosts import Beat, Presence
-from tests.cast import browsing, make_session
+from sessions_app.hosts import Beat
+from tests.cast import browsing, enter_host, make_session
 from tests.dashboard.pages import read
 
 REDIS = "redis://127.0.0.1:6379"
@@ -16,10 +16,7 @@ REDIS = "redis://127.0.0.1:6379"
 @pytest.fixture(autouse=True)
 def _two_hosts(db: None) -> None:
     for name, labels in (("one", ["linux", "gpu"]), ("two", [])):
-        presence = Presence(
-            name=name, folder=name, incarnation="i", slots=4, version="9.9", labels=labels
-        )
-        hosts.enter(presence)
+        enter_host(name, slots=4, labels=labels)
     hosts.beat("two", "i", Beat(load=0.5, problem="The disk <b>is</b> full."))
     make_session(host="one", slot=1)
     make_session(status=Status.IDLE, slot=None, host="")

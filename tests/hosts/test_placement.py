@@ -7,12 +7,11 @@ import pytest
 from sessions_app import hosts, session_rows
 from sessions_app.events import EventType, Status
 from sessions_app.exceptions import HostDraining, NoFreeSlot
-from sessions_app.hosts import Presence
 from sessions_app.launch import LaunchRequest
 from sessions_app.models import Session, SessionEvent
 from sessions_app.session_rows import Place
 from sessions_app.start_limits import StartLimits
-from tests.cast import make_session
+from tests.cast import enter_host, make_session
 
 pytestmark = pytest.mark.django_db
 
@@ -85,7 +84,7 @@ def test_what_this_host_cannot_take_holds_up_nobody_who_queues_for_it() -> None:
 
 
 def test_a_draining_host_neither_takes_in_nor_claims() -> None:
-    hosts.enter(Presence(name="one", folder="f", incarnation="i", slots=1, version="1", labels=[]))
+    enter_host(slots=1, labels=[])
     hosts.drain("one", True)
     make_session(status=Status.IDLE, slot=None, host="")
     with pytest.raises(HostDraining):
