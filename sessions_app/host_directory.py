@@ -29,7 +29,7 @@ class HostDirectory:
     async def hosts(self) -> list[HostState]:
         """Return all hosts by name."""
         if asyncio.get_running_loop().time() - self._read_at >= FRESH_SECONDS:
-            await self.refresh()
+            await self._read_once()
         return list(self._hosts.values())
 
     async def find(self, name: str) -> HostState | None:
@@ -37,7 +37,14 @@ class HostDirectory:
         return next((host for host in await self.hosts() if host.name == name), None)
 
     async def refresh(self) -> None:
-        """Read now; who asks while it is being read waits for the same answer."""
+        """Read everything that was written before this was called."""
+        if self._reading is not None and not self._reading.done():
+            # Begun earlier: it may not see the last of what was written.
+            await asyncio.wait([self._reading])
+        await self._read_once()
+
+    async def _read_once(self) -> None:
+        """Read; who asks while it is being read waits for the same answer."""
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read(), name="read-hosts")
         await asyncio.shield(self._reading)

@@ -89,12 +89,7 @@ class HostRouter:
 
     async def create(self, request: LaunchRequest) -> str:
         """Start a session on the emptiest host that fits, or queue it when asked to."""
-        # Whatever the database has not heard of it: this process knows that it is there.
-        hosts = [
-            replace(host, silent_seconds=0.0, stopped=False) if self._is_here(host.name) else host
-            for host in await self.directory.hosts()
-        ]
-        found = candidates(hosts, request.host, request.labels)
+        found = await self._candidates(request.host, request.labels)
         refusals: list[SessionError] = []
         for host in _with_room_first(found):
             try:
@@ -106,6 +101,25 @@ class HostRouter:
             sentence = f"All {slots} slots of {len(found)} hosts are taken. "
             raise NoFreeSlot(f"{sentence}End a session, or queue this one to start later.")
         raise refusals[0]
+
+    async def _candidates(self, name: str, labels: Collection[str] = ()) -> Sequence[HostState]:
+        """Return the hosts that something new may run on; raises as `candidates` does.
+
+        What is known may be a second old, which is too old to refuse anybody: a host that was
+        opened a moment ago is open.
+        """
+        try:
+            return candidates(await self._hosts(), name, labels)
+        except SessionError:
+            await self.directory.refresh()
+            return candidates(await self._hosts(), name, labels)
+
+    async def _hosts(self) -> list[HostState]:
+        # Whatever the database has not heard of it: this process knows that its own is there.
+        return [
+            replace(host, silent_seconds=0.0, stopped=False) if self._is_here(host.name) else host
+            for host in await self.directory.hosts()
+        ]
 
     async def _create_on(self, host: HostState, request: LaunchRequest) -> str:
         if self.local is not None and self._is_here(host.name):
@@ -259,7 +273,7 @@ class HostRouter:
 
     async def folders(self, path: str, host: str = "") -> list[str]:
         """Return folders of a host whose paths begin so; without a name of one with room."""
-        found = candidates(await self.directory.hosts(), host)[0].name
+        found = (await self._candidates(host))[0].name
         if self.local is not None and self._is_here(found):
             return await self.local.folders(path)
         folders: list[str] = await self._calls.ask(found, "folders", repeatable=True, path=path)

@@ -138,13 +138,17 @@ class Layer:
 
 
 class Directory:
-    """Knows what it is told."""
+    """Knows what it is told, and `news` once it has looked again."""
 
     def __init__(self, *hosts: HostState) -> None:
         self.known = list(hosts)
+        self.news: list[HostState] = []
 
     async def hosts(self) -> list[HostState]:
         return self.known
+
+    async def refresh(self) -> None:
+        self.known = self.news or self.known
 
     def taken(self, name: str) -> None:
         self.known = [
@@ -278,6 +282,16 @@ async def test_a_host_that_cannot_take_it_is_not_asked(
     with pytest.raises(error):
         await world.router.create(replace(REQUEST, **wanted))
     assert world.calls.asked == []
+
+
+@pytest.mark.parametrize("known", [[host("there", draining=True)], []])
+async def test_nobody_is_refused_for_what_was_so_a_second_ago(known: list[HostState]) -> None:
+    world = World(*known, local=False)
+    world.directory.news = [host("there")]
+    assert await world.router.create(replace(REQUEST, host="there")) == "new on there"
+    world.directory.known = known
+    await world.router.folders("/", "there")
+    assert [verb for _, verb, _ in world.calls.asked] == ["create", "folders"]
 
 
 async def test_the_screen_comes_from_where_the_session_is() -> None:
