@@ -14,9 +14,8 @@ from pytest_django.fixtures import Settings
 from sessions_app import event_log
 from sessions_app.events import Status
 from sessions_app.launch import LaunchRequest
-from sessions_app.models import Session
 from sessions_app.session_manager import PersistentSessionManager
-from tests.waiting_for import auntil
+from tests.sessions.kept import ended
 
 SECRETS = {
     "HARNESS_CANARY_API_KEY": "canary-1",
@@ -28,21 +27,8 @@ SECRETS = {
 
 
 @sync_to_async
-def row(session_id: str) -> Session:
-    return Session.objects.get(pk=session_id)
-
-
-@sync_to_async
 def output(session_id: str) -> str:
     return event_log.read_output(session_id, 0, 1 << 30).decode()
-
-
-async def ended(session_id: str) -> Session:
-    async def has_ended() -> bool:
-        return not (await row(session_id)).is_active
-
-    await auntil(has_ended, timeout=20)
-    return await row(session_id)
 
 
 async def printed(manager: PersistentSessionManager, *argv: str, folder: object = "/") -> list[str]:

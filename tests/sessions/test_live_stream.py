@@ -15,6 +15,7 @@ from sessions_app.session_manager import PersistentSessionManager
 from sessions_app.transport import SCOPE_KEY
 from tests.cast import let_in
 from tests.sessions.direct_connection import DirectConnection
+from tests.sessions.kept import ended
 from tests.sessions.stream_client import Client
 from tests.waiting_for import auntil
 
@@ -268,9 +269,12 @@ async def test_who_never_acknowledges_waits_for_the_servers_own_buffers(
     manager: PersistentSessionManager, connect: Connect
 ) -> None:
     client = await connect(waiting=10**9)
-    await start(manager, "seq", "1", "1000")
+    session_id = await start(manager, "seq", "1", "1000")
+    await ended(session_id)
     await client.until_type("session:started")
-    assert await client.nothing_follows()
+    while not await client.nothing_follows():
+        await client.receive()
+    assert (client.text(), client.events()[-1]) == ("", "session:started")
     client.communicator.scope[SCOPE_KEY].waiting = 0
     await client.until_type("session:completed")
     assert client.text() == "".join(f"{n}\r\n" for n in range(1, 1001))

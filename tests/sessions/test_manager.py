@@ -24,16 +24,12 @@ from sessions_app.session_manager import (
     PersistentSessionManager,
 )
 from sessions_app.state_lock import lock_state_folder
+from tests.sessions.kept import ended, row
 from tests.waiting_for import auntil
 
 
 def request(*argv: str, **details: object) -> LaunchRequest:
     return LaunchRequest(argv=list(argv), **{"working_dir": "/tmp", **details})  # type: ignore[arg-type]
-
-
-@sync_to_async
-def row(session_id: str) -> Session:
-    return Session.objects.get(pk=session_id)
 
 
 @sync_to_async
@@ -44,14 +40,6 @@ def output(session_id: str) -> bytes:
 @sync_to_async
 def event_types(session_id: str) -> list[EventType]:
     return [event.type for event in event_log.read_events(session_id, after=0, limit=1000)]
-
-
-async def ended(session_id: str) -> Session:
-    async def has_ended() -> bool:
-        return not (await row(session_id)).is_active
-
-    await auntil(has_ended, timeout=20)
-    return await row(session_id)
 
 
 async def shows(manager: PersistentSessionManager, session_id: str, text: str) -> None:

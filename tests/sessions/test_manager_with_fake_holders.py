@@ -30,6 +30,7 @@ from sessions_app.session_manager import PersistentSessionManager, set_manager, 
 from sessions_app.signals import session_event
 from tests.locked_database import locked_database
 from tests.sessions.fake_holders import FakeHolder, FakeHolders
+from tests.sessions.kept import ended, row
 from tests.waiting_for import auntil
 
 REQUEST = LaunchRequest(argv=["cat"], working_dir="/tmp", cols=80, rows=24)
@@ -54,19 +55,6 @@ async def started(
 ) -> tuple[str, FakeHolder]:
     session_id = await manager.create(REQUEST)
     return session_id, holders.by_session[session_id]
-
-
-@sync_to_async
-def row(session_id: str) -> Session:
-    return Session.objects.get(pk=session_id)
-
-
-async def ended(session_id: str) -> Session:
-    async def has_ended() -> bool:
-        return not (await row(session_id)).is_active
-
-    await auntil(has_ended, timeout=10)
-    return await row(session_id)
 
 
 class Told:

@@ -16,7 +16,8 @@ from sessions_app.models import Session
 from sessions_app.recording import recording
 from sessions_app.screen_state import ScreenState
 from sessions_app.session_manager import PersistentSessionManager
-from tests.sessions.test_manager import ended, request, shows
+from tests.sessions.kept import ended
+from tests.sessions.test_manager import request, shows
 from tests.waiting_for import auntil
 
 PLAYER = Path(__file__).parent.parent / "api" / "player.mjs"
