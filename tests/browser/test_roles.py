@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from tests.browser.people import Company, Person, Watched, gathering, says, settle
 from tests.real_server import RealServer
@@ -91,6 +91,24 @@ def test_what_is_shown_to_the_team_comes_and_goes_in_open_pages(company: Company
     expect(reader.page.locator("#terminal")).to_be_hidden()
     expect(card).to_have_count(0)
     assert reader.steered() == []
+
+
+def test_what_is_being_shown_to_the_team_stays_so_whatever_else_is_heard(company: Company) -> None:
+    session = company.session("alice", ECHOING)
+    alice = company.enter("alice")
+    alice.open(session)
+    held: list[Route] = []
+    alice.page.route(f"**/api/sessions/{session}", lambda route: held.append(route))
+    alice.page.locator("#share").click()
+    alice.page.get_by_role("switch").check()
+    alice.awaits(lambda: held, "the question to the server")
+    company.script("alice", "PATCH", f"/api/sessions/{session}", {"name": "Renamed meanwhile"})
+    expect(alice.page).to_have_title(re.compile("Renamed meanwhile"))
+    expect(alice.page.get_by_role("switch")).to_be_checked()
+    held[0].continue_()
+    bob = company.enter("bob")
+    expect(bob.page.locator(f'article[data-session="{session}"]')).to_have_count(1)
+    expect(alice.page.get_by_role("switch")).to_be_checked()
 
 
 def test_a_guest_watches_live_until_the_link_is_withdrawn(company: Company) -> None:

@@ -88,6 +88,15 @@ describe("rows", () => {
     assert.deepEqual(sessions.all().map(({ id }) => id), ["a"]);
   });
 
+  test("a row that was asked for earlier undoes nothing that was heard since", () => {
+    const { heard } = sessions;
+    sessions.merge(row("a", { team: true }));
+    sessions.merge(row("a", { team: false }), heard);
+    assert.equal(sessions.get("a").team, true);
+    sessions.merge(row("a", { team: false }), sessions.heard);
+    assert.equal(sessions.get("a").team, false);
+  });
+
   test("a forgotten session is gone, and the page hears of it", () => {
     sessions.forget("a");
     assert.equal(sessions.get("a"), undefined);

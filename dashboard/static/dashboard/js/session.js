@@ -82,8 +82,9 @@ function follow(session) {
 
 // The end may have come while nobody listened: then only the last screen tells.
 async function catchUp() {
+  const { heard } = sessions;
   const known = await api.session(id).catch(() => null);
-  if (known) sessions.merge(known);
+  if (known) sessions.merge(known, heard);
   await events.load();
   showOutputBytes(known?.outputBytes ?? 0);
   if (known && isEnded(known) && !isLastScreenShown && !isHidden) {

@@ -84,13 +84,15 @@ export class Sessions {
   // Take over a list from the server that was asked for when so much had been `heard`. What was
   // heard since then stays as it is, and so does a row that is older than what events told.
   replace(sessions, heard = this.#count) {
-    const isLater = ({ id }) => (this.#heardAt.get(id) ?? 0) > heard;
+    const isLater = ({ id }) => this.#isHeardAfter(id, heard);
     const rows = sessions.filter((session) => !isLater(session)).map((session) => this.#newer(session));
     this.#byId = new Map([...rows, ...this.all().filter(isLater)].map((session) => [session.id, session]));
     this.#changed(null);
   }
 
-  merge(session) {
+  // Take over one session, unless something was heard of it after so much had been `heard`.
+  merge(session, heard = this.#count) {
+    if (this.#isHeardAfter(session.id, heard)) return;
     const row = this.#newer(session);
     this.#hear(row.id);
     this.#byId.set(row.id, row);
@@ -112,6 +114,10 @@ export class Sessions {
     this.#hear(id);
     this.#byId.delete(id);
     if (session) this.#changed(null);
+  }
+
+  #isHeardAfter(id, heard) {
+    return (this.#heardAt.get(id) ?? 0) > heard;
   }
 
   #hear(id) {

@@ -9,6 +9,7 @@ const at = (id) => document.getElementById(id);
 
 export class ShareDialog {
   #session;
+  #asks = 0;
   #dialog = at("share-dialog");
 
   constructor(sessionId) {
@@ -23,9 +24,10 @@ export class ShareDialog {
     this.#dialog.addEventListener("close", () => this.#showNew(""));
   }
 
-  // The session is this one now; somebody else may have shown it, or hidden it.
+  // The session is this one now; somebody else may have shown it, or hidden it. What is asked for
+  // here stays as it was chosen until the server has answered.
   follow(session) {
-    at("share-team").checked = session.team;
+    if (this.#asks === 0) at("share-team").checked = session.team;
   }
 
   #open() {
@@ -68,7 +70,9 @@ export class ShareDialog {
 
   async #showToTeam() {
     const isShown = at("share-team").checked;
+    this.#asks += 1;
     await this.#try(async () => sessions.merge(await api.showToTeam(this.#session, isShown)));
+    this.#asks -= 1;
     this.follow(sessions.get(this.#session));
   }
 
