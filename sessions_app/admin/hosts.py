@@ -18,11 +18,11 @@ from sessions_app.plain_text import plain
 class HostAdmin(AdministratorsAdmin):
     """Machines: each writes its own row; one that is gone for good may be deleted."""
 
-    list_display = ("title", "state", "slots_taken", "labels_shown", "version", "load", "last_seen",
-                    "trouble")  # fmt: skip
-    fields = ("title", "state", "slots_taken", "labels_shown", "version", "load", "draining",
+    list_display = ("title", "state", "slots_taken", "labels_shown", "version", "load_shown",
+                    "last_seen", "trouble")  # fmt: skip
+    fields = ("title", "state", "slots_taken", "labels_shown", "version", "load_shown", "draining",
               "started_at", "last_seen", "trouble", "stats")  # fmt: skip
-    readonly_fields = ("title", "state", "slots_taken", "labels_shown", "trouble")
+    readonly_fields = ("title", "state", "slots_taken", "labels_shown", "load_shown", "trouble")
     actions = ("drain_hosts", "open_hosts")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -49,6 +49,11 @@ class HostAdmin(AdministratorsAdmin):
     def labels_shown(self, host: Host) -> str:
         """Return its labels."""
         return plain(", ".join(host.labels))
+
+    @admin.display(description="load", ordering="load")
+    def load_shown(self, host: Host) -> str:
+        """Return its load average of the last minute per core, to two digits."""
+        return f"{host.load:.2f}"
 
     @admin.display(description="problem")
     def trouble(self, host: Host) -> str:
