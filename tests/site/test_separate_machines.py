@@ -28,7 +28,7 @@ async def test_a_host_whose_cable_is_pulled_loses_nothing_and_is_back_when_it_is
     site: Site, printer: Callable[..., Printer]
 ) -> None:
     web: Web = await asyncio.to_thread(site.web, "web")
-    machine = await asyncio.to_thread(machines.far_manager, site, "far", 1)
+    machine = await asyncio.to_thread(machines.far_manager, site, "far")
     database = urlsplit(site.database_url).port or 0
     assert not machine.can_reach("127.0.0.1", database)
     one = printer("program", pause=0.005)
