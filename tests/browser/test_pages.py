@@ -14,6 +14,15 @@ from tests.real_server import RealServer
 
 pytestmark = WHERE_IT_RUNS
 
+# With as much in the header as there ever is.
+WIDTH_IN_TROUBLE = """() => {
+  document.getElementById("connection").dataset.state = "lost";
+  document.getElementById("connection-text").textContent = "Reconnecting in 15 s";
+  document.getElementById("waiting-pill").hidden = false;
+  document.getElementById("waiting-count").textContent = "12";
+  return document.documentElement.scrollWidth;
+}"""
+
 
 def test_a_session_is_ended_after_one_question_and_found_in_the_history(
     visit: Visit, start: Callable[..., str], server: RealServer
@@ -107,8 +116,8 @@ def test_every_page_fits_a_phone(visit: Visit, start: Callable[..., str]) -> Non
     visitor = visit(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     for path in ("/", "/history", f"/sessions/{session}"):
         visitor.go(path)
-        width = visitor.page.evaluate("document.documentElement.scrollWidth")
-        assert width == 390, path
+        assert visitor.page.evaluate("document.documentElement.scrollWidth") == 390, path
+        assert visitor.page.evaluate(WIDTH_IN_TROUBLE) == 390, path
 
 
 def test_a_phone_has_the_keys_that_its_keyboard_lacks(
