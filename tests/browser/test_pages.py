@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import WHERE_IT_RUNS, Visit
+from tests.browser.conftest import WHERE_IT_RUNS, Visit, certainly
+from tests.browser.visitor import Visitor
 from tests.real_server import RealServer
 
 pytestmark = WHERE_IT_RUNS
@@ -144,3 +145,33 @@ def test_a_question_mark_shows_the_keyboard_shortcuts(visit: Visit) -> None:
     expect(sheet).to_contain_text("New session")
     visitor.press("Escape")
     expect(sheet).to_be_hidden()
+
+
+def test_a_page_of_which_a_part_did_not_arrive_says_so(visit: Visit, server: RealServer) -> None:
+    visitor = visit()
+    part = "**/js/backoff*.js"
+    visitor.page.route(part, lambda route: route.abort("connectionreset"))
+    visitor.page.goto(f"{server.public_url}/history")
+    notice = visitor.page.locator("#page-notice")
+    expect(notice).to_contain_text("This page did not load completely.")
+    expect(visitor.page.locator("#connection")).to_have_text("Not loaded")
+    visitor.page.unroute(part)
+    notice.get_by_role("button", name="Reload").click()
+    visitor.is_live()
+    expect(notice).to_be_hidden()
+
+
+def test_a_login_link_lets_in_after_a_reload_where_a_part_did_not_arrive(
+    chromium: Browser, server: RealServer
+) -> None:
+    with chromium.new_context(**certainly(server)) as context:
+        visitor = Visitor(context.new_page(), server)
+        part = "**/js/login*.js"
+        visitor.page.route(part, lambda route: route.abort("connectionreset"))
+        visitor.page.goto(server.manage("loginlink").strip())
+        state = visitor.page.locator("#login-state")
+        expect(state).to_have_text("This page did not load completely. Reload it.")
+        visitor.page.unroute(part)
+        visitor.page.reload()
+        visitor.page.wait_for_url(f"{server.public_url}/")
+        visitor.is_live()
