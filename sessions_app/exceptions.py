@@ -108,6 +108,12 @@ class HostNameTaken(CannotStart):
     code = "host-name-taken"
 
 
+class EngineUnavailable(CannotStart):
+    """The database or Redis does not answer, or not as it has to."""
+
+    code = "engine-unavailable"
+
+
 class NeedsRedis(CannotStart):
     """Several machines work together, and nothing carries messages between them."""
 

@@ -9,17 +9,18 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from contextvars import Context
 from enum import StrEnum
 from typing import Any, Protocol
 
 from django.conf import settings
 
-from sessions_app import audit, rights_watch
+from sessions_app import audit, database_errors, rights_watch
 from sessions_app.event_bridge import EventBridge
 from sessions_app.events import CloseCode
-from sessions_app.exceptions import CannotStart, ManagerUnavailable, NeedsRedis
+from sessions_app.exceptions import CannotStart, EngineUnavailable, ManagerUnavailable, NeedsRedis
 from sessions_app.fanout import FanOut, set_fan_out
 from sessions_app.holders import Holders
 from sessions_app.host_network import HostNetwork
@@ -79,8 +80,12 @@ class Server:
     async def start(self) -> None:
         """Start listening before there is anything to hear.
 
-        Raises StateFolderInUse, HostNameTaken and NeedsRedis.
+        Raises StateFolderInUse, HostNameTaken and EngineUnavailable.
         """
+        with _sentences_of_engines():
+            await self._start()
+
+    async def _start(self) -> None:
         if self.fan_out is not None:
             await self.fan_out.start()
         self.bridge.start()
@@ -149,6 +154,26 @@ class Server:
     async def _end_recording(self) -> None:
         audit.set_journal(None)
         await self.journal.stop()
+
+
+@contextmanager
+def _sentences_of_engines() -> Iterator[None]:
+    """Say which engine does not answer: most often it is not up yet, or was written wrongly."""
+    try:
+        yield
+    except database_errors.Unusable as error:
+        raise EngineUnavailable(database_errors.refusal(error)) from error
+    except Exception as error:
+        if not _is_of_redis(error):
+            raise
+        raise EngineUnavailable(
+            f"Redis cannot be used: {f'{error}'.rstrip('.')}. Does it run, and is REDIS_URL right?"
+        ) from error
+
+
+def _is_of_redis(error: Exception) -> bool:
+    """Tell errors of a package that is imported only where a Redis is set."""
+    return type(error).__module__.split(".")[0] == "redis"
 
 
 async def start_process(role: Role | None = None) -> None:
@@ -266,11 +291,8 @@ def start_with_reactor() -> None:
         return Deferred.fromFuture(loop.create_task(_stop_in_order(), name="stop-server"))
 
     def leave() -> None:
-        """End without waiting for threads: those that ask the stopped loop would never return."""
         logger.info("stopped; programs go on running")
-        logging.shutdown()
-        sys.stdout.flush()
-        os._exit(0)
+        _leave(0)
 
     reactor.callWhenRunning(begin)
     reactor.addSystemEventTrigger("before", "shutdown", end)
@@ -282,7 +304,16 @@ async def _start_or_exit() -> None:
     try:
         await start_process()
     except CannotStart as error:
-        sys.exit(f"{error}")
+        sys.stderr.write(f"{error}\n")
+        _leave(1)
     except Exception:
         logger.exception("the session manager could not be started")
-        sys.exit("The session manager could not be started; the reason stands above.")
+        _leave(1)
+
+
+def _leave(status: int) -> None:
+    """End without waiting for threads: those that ask the stopped loop would never return."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

@@ -22,7 +22,7 @@ from django.core.management.base import BaseCommand
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from sessions_app import checks, network_exposure
+from sessions_app import checks, database_errors, network_exposure
 from sessions_app.credentials import LOGIN_LINK_LIFE
 from sessions_app.database_locks import is_alone, not_alone
 
@@ -171,15 +171,7 @@ def sentence_for_database_errors() -> Iterator[None]:
     try:
         yield
     except Error as error:
-        what = (
-            f"The database {connection.settings_dict['NAME']} cannot be used: {str(error).strip()}."
-        )
-        advice = (
-            "Is the disk full, or another program at work on the file?"
-            if connection.vendor == "sqlite"
-            else "Does PostgreSQL run, and is DATABASE_URL right?"
-        )
-        raise CommandError(f"{what} {advice}") from error
+        raise CommandError(database_errors.refusal(error)) from error
 
 
 @contextlib.contextmanager
