@@ -8,6 +8,7 @@ import secrets
 import shutil
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -18,8 +19,17 @@ import pytest
 
 from tests.deployment.files import tried
 from tests.engines import Postgres, postgresql_programs
-from tests.real_server import RealServer
+from tests.real_server import PROJECT, RealServer
 from tests.waiting_for import until
+
+# docker compose exec -T SERVICE COMMAND, and docker compose run --rm SERVICE COMMAND
+DOCKER = """#!/bin/sh
+case $2 in
+    exec) shift 4; exec "$@" ;;
+    run) shift 4; exec $MANAGE "$@" ;;
+    *) exit 2 ;;
+esac
+"""
 
 
 class Engine(Protocol):
@@ -109,13 +119,35 @@ class Postgresql:
         return True
 
 
-@pytest.fixture(params=["SQLite", "PostgreSQL"])
-def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+class Compose(Postgresql):
+    """The same; whoever is in the container of PostgreSQL runs its programs directly."""
+
+    name = "PostgreSQL with Compose"
+
+    def __init__(self, engine: Postgres, folder: Path) -> None:
+        super().__init__(engine)
+        self._programs = folder
+
+    def environment(self, server: RealServer) -> dict[str, str]:
+        """Return the variables of the containers."""
+        docker = self._programs / "docker"
+        docker.write_text(DOCKER)
+        docker.chmod(0o755)
+        environment = super().environment(server)
+        path = f"{self._programs}:{environment['PATH']}"
+        manage = f"{sys.executable} {PROJECT / 'manage.py'}"
+        return {**server.environment, **environment, "PATH": path, "MANAGE": manage}
+
+
+@pytest.fixture(params=["SQLite", "PostgreSQL", "PostgreSQL with Compose"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     """One after the other."""
     if request.param == "SQLite":
         yield Sqlite()
         return
-    postgresql = Postgresql(request.getfixturevalue("postgres"))
+    postgres = request.getfixturevalue("postgres")
+    is_composed = request.param == Compose.name
+    postgresql = Compose(postgres, tmp_path) if is_composed else Postgresql(postgres)
     yield postgresql
     postgresql.remove()
 
