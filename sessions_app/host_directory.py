@@ -28,9 +28,18 @@ class HostDirectory:
 
     async def hosts(self) -> list[HostState]:
         """Return all hosts by name."""
-        if asyncio.get_running_loop().time() - self._read_at >= FRESH_SECONDS:
+        if not self._is_fresh():
             await self._read_once()
         return list(self._hosts.values())
+
+    def _is_fresh(self) -> bool:
+        """Tell whether what is known is young, and nobody has become silent since then."""
+        age = asyncio.get_running_loop().time() - self._read_at
+        return age < FRESH_SECONDS and not any(
+            replace(host, silent_seconds=host.silent_seconds + age).is_silent
+            for host in self._hosts.values()
+            if not host.is_silent
+        )
 
     async def find(self, name: str) -> HostState | None:
         """Return one host, None if there is none of that name."""
