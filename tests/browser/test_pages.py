@@ -158,6 +158,14 @@ def test_a_page_of_which_a_part_did_not_arrive_says_so(visit: Visit, server: Rea
     visitor.page.unroute(part)
     notice.get_by_role("button", name="Reload").click()
     visitor.is_live()
+    # Something that an extension has added does not arrive.
+    visitor.page.evaluate(
+        """() => {
+          const added = document.createElement("script");
+          document.body.append(added);
+          added.dispatchEvent(new Event("error"));
+        }"""
+    )
     expect(notice).to_be_hidden()
 
 

@@ -1,7 +1,11 @@
 // Runs before any module is asked for, and says so when one does not arrive: because the network
 // changed, or the server was just being replaced. Then none of them runs, and the page would look
-// for ever as if it were about to begin.
-addEventListener("error", ({ target }) => target instanceof HTMLScriptElement && sayWhenRead(), true);
+// for ever as if it were about to begin. What an extension of the browser adds is none of it.
+addEventListener("error", ({ target }) => isOfThePage(target) && sayWhenRead(), true);
+
+function isOfThePage(target) {
+  return target.matches?.('script[type="module"]') && new URL(target.src).origin === location.origin;
+}
 
 function sayWhenRead() {
   if (document.readyState === "loading") addEventListener("DOMContentLoaded", say);
