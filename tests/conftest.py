@@ -22,15 +22,19 @@ from tests.fake_manager import FakeManager
 
 # What knows neither engine, so that a second run could only repeat the first: the programs' own
 # process, the terminal, what is read off the screen; commands and measurements, whose servers leave
-# both variables out; what comes before a request reaches anybody who asks the database; what a
-# browser makes of what it has been sent.
+# both variables out; what comes before a request reaches anybody who asks the database.
 WITH_THEIR_OWN = {"postgres", "redis_server"}
 WITHOUT_ENGINES = {
     *("bench", "commands", "deployment", "holder", "screen", "waiting"),
     *("server/test_front_door.py", "server/test_tls.py", "server/test_under_attack.py"),
-    *("browser/test_content_security.py", "browser/test_full_disk.py"),
-    *("browser/test_hostile_output.py", "browser/test_other_origins.py"),
+    "browser/test_full_disk.py",
     *("reliability/test_holder_crashes.py", "reliability/test_odd_output.py"),
+}
+# What a browser makes of what it has been sent, whichever engine that came from. Where the second
+# run goes on beside the first, which takes longer, it takes this over.
+TAKEN_OVER = {
+    *("browser/test_content_security.py", "browser/test_hostile_output.py"),
+    "browser/test_other_origins.py",
 }
 # What takes long: bin/test leaves it out where the second run goes on beside the first one;
 # `bin/test engines` does not.
@@ -59,6 +63,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("own_engines")
         elif is_among(LENGTHY, item):
             item.add_marker("lengthy")
+        elif is_among(TAKEN_OVER, item):
+            item.add_marker("taken_over")
     if not real_server.ON_POSTGRESQL:
         return
 

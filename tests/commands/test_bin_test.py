@@ -80,7 +80,7 @@ def test_both_runs_of_the_tests_go_on_side_by_side_and_share_what_has_engines_of
 
     printed = set_up_project.run("bin/test", "engines", "lint", "python").stdout.splitlines()
 
-    assert "-m pytest -m not long and not own_engines" in printed
+    assert "-m pytest -m not long and not own_engines and not taken_over" in printed
     assert printed[printed.index("=== engines ===") + 1] == (
         "-m tests.engines .venv/bin/python -m pytest -m not long and not lengthy"
     )
