@@ -1,4 +1,4 @@
-"""What this process knows of all hosts: read from the database at most once a second."""
+"""What this process knows of all hosts: read once a second at most, and when one falls silent."""
 
 import asyncio
 import logging
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sessions_app import hosts, session_rows
 from sessions_app.database_threads import DatabaseThreads
-from sessions_app.host_state import HostState
+from sessions_app.host_state import SILENT_SECONDS, HostState
 
 logger = logging.getLogger(__name__)
 
@@ -23,23 +23,14 @@ class HostDirectory:
     def __init__(self, log: DatabaseThreads) -> None:
         self._log = log
         self._hosts: dict[str, HostState] = {}
-        self._read_at = float("-inf")
+        self._fresh_until = float("-inf")
         self._reading: asyncio.Task[None] | None = None
 
     async def hosts(self) -> list[HostState]:
         """Return all hosts by name."""
-        if not self._is_fresh():
+        if asyncio.get_running_loop().time() >= self._fresh_until:
             await self._read_once()
         return list(self._hosts.values())
-
-    def _is_fresh(self) -> bool:
-        """Tell whether what is known is young, and nobody has become silent since then."""
-        age = asyncio.get_running_loop().time() - self._read_at
-        return age < FRESH_SECONDS and not any(
-            replace(host, silent_seconds=host.silent_seconds + age).is_silent
-            for host in self._hosts.values()
-            if not host.is_silent
-        )
 
     async def find(self, name: str) -> HostState | None:
         """Return one host, None if there is none of that name."""
@@ -59,7 +50,7 @@ class HostDirectory:
         await asyncio.shield(self._reading)
 
     async def _read(self) -> None:
-        begun = asyncio.get_running_loop().time()
+        begun, seconds = asyncio.get_running_loop().time(), FRESH_SECONDS
         try:
             found = await self._log.run(hosts.all_hosts)
         except session_rows.DatabaseTrouble as error:
@@ -68,7 +59,9 @@ class HostDirectory:
             logger.warning("the hosts cannot be read: %s", error)
         else:
             self._hosts = {host.name: host for host in found}
-        self._read_at = begun
+            heard = (host.silent_seconds for host in found if not host.is_silent)
+            seconds = min(seconds, SILENT_SECONDS - max(heard, default=0.0))
+        self._fresh_until = begun + seconds
 
     def taken(self, name: str) -> None:
         """Count a slot as taken until the hosts are read again."""
