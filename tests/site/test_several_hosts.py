@@ -11,7 +11,6 @@ from pathlib import Path
 import orjson
 import pytest
 
-from sessions_app.host_calls import SILENT_SECONDS
 from tests.reliability.viewer_client import connected
 from tests.site.processes import Manager, Site, Web
 from tests.waiting_for import auntil, until
@@ -208,7 +207,7 @@ def test_a_host_that_does_not_answer_is_named_with_since_when(site: Site) -> Non
     assert web.session(session_id)["status"] == "running"
     began = time.monotonic()
     assert web.answer("POST", f"/api/sessions/{session_id}/input", {"data": "x"}).status == 503
-    assert time.monotonic() - began < SILENT_SECONDS
+    assert time.monotonic() - began < 2
     body = {"command": "cat", "workingDir": "/tmp"}
     assert web.answer("POST", "/api/sessions", body).json()["code"] == "host-silent"
 
