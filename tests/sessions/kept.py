@@ -12,11 +12,11 @@ def row(session_id: str) -> Session:
     return Session.objects.get(pk=session_id)
 
 
-async def ended(session_id: str) -> Session:
-    """Wait until the session has ended; its row then."""
+async def ended(session_id: str, timeout: float = 20.0) -> Session:
+    """Wait until the session has ended; its row then. AssertionError after `timeout` seconds."""
 
     async def has_ended() -> bool:
         return not (await row(session_id)).is_active
 
-    await auntil(has_ended, timeout=20)
+    await auntil(has_ended, timeout)
     return await row(session_id)

@@ -95,7 +95,7 @@ async def test_a_holder_that_vanishes_fails_the_session_and_keeps_its_output(
     session_id, holder = await started(manager, holders)
     holder.print(b"the last words")
     holder.die()
-    session = await ended(session_id)
+    session = await ended(session_id, 10)
     assert session.status == Status.FAILED
     assert session.output_bytes == len(b"the last words")
 
@@ -103,7 +103,7 @@ async def test_a_holder_that_vanishes_fails_the_session_and_keeps_its_output(
 async def test_a_signal_is_named(manager: PersistentSessionManager, holders: FakeHolders) -> None:
     session_id, holder = await started(manager, holders)
     holder.exit(code=None, signal=11)
-    assert (await ended(session_id)).error == "The program was ended by SIGSEGV."
+    assert (await ended(session_id, 10)).error == "The program was ended by SIGSEGV."
 
 
 async def test_a_full_input_queue_is_told_to_who_types(
@@ -212,7 +212,7 @@ async def test_the_log_tells_the_same_story_as_the_row(
     await manager.write(session_id, b"done\r")
     await auntil_status(session_id, Status.RUNNING)
     holder.exit(code=7)
-    session = await ended(session_id)
+    session = await ended(session_id, 10)
     events = await sync_to_async(event_log.read_events)(session_id, after=0, limit=100)
     assert [event.type for event in events] == [
         EventType.STARTED,

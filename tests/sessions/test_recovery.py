@@ -20,6 +20,7 @@ from sessions_app.models import Session
 from sessions_app.recovery import Found, Outcome, Row, decide
 from sessions_app.session_manager import PersistentSessionManager
 from tests.sessions.conftest import end_everything
+from tests.sessions.kept import ended, row
 from tests.waiting_for import auntil
 
 FLAGS = ("folder", "identity", "exit_record", "holder_runs", "child_runs", "is_young")
@@ -80,19 +81,6 @@ def left_behind(status: Status, **details: Any) -> str:
     return str(session.pk)
 
 
-@sync_to_async
-def row(session_id: str) -> Session:
-    return Session.objects.get(pk=session_id)
-
-
-async def has_ended(session_id: str) -> Session:
-    async def it_has() -> bool:
-        return not (await row(session_id)).is_active
-
-    await auntil(it_has, timeout=10)
-    return await row(session_id)
-
-
 def write_folder(session_id: str, *, boot: str | None = None, spool: bytes = b"") -> Path:
     """What a holder leaves: an identity with this test's own process, and output."""
     folder = event_log.session_folder(session_id)
@@ -109,7 +97,7 @@ def write_folder(session_id: str, *, boot: str | None = None, spool: bytes = b""
 async def test_a_session_without_anything_left_fails_with_a_true_sentence(stopped: Path) -> None:
     session_id = await left_behind(Status.RUNNING)
     await lifecycle.start()
-    session = await has_ended(session_id)
+    session = await ended(session_id, 10)
     assert session.status == Status.FAILED
     assert "terminal is gone" in session.error
     assert lifecycle.manager().recovery.ended == [session_id]
@@ -149,7 +137,7 @@ async def test_after_a_reboot_nothing_is_signalled_and_sessions_fail(stopped: Pa
     # The pids of the earlier boot are taken by strangers: here, by this very process.
     write_folder(session_id, boot="another-boot", spool=b"before the reboot")
     await lifecycle.start()
-    session = await has_ended(session_id)
+    session = await ended(session_id, 10)
     assert session.status == Status.FAILED
     assert session.output_bytes == len(b"before the reboot")
 
@@ -162,7 +150,7 @@ async def test_output_that_was_not_archived_is_archived_before_the_session_is_cl
     record = {"code": 0, "signal": None, "bytes": 9, "at": time.time(), "cause": "exited"}
     (folder / "exit.json").write_text(json.dumps({"version": 1, "error": None, **record}))
     await lifecycle.start()
-    session = await has_ended(session_id)
+    session = await ended(session_id, 10)
     assert session.status == Status.COMPLETED
     stored = await sync_to_async(event_log.read_output)(session_id, 0, 100)
     assert stored == b"all of it"
@@ -207,7 +195,7 @@ async def test_a_holder_that_runs_and_does_not_answer_is_tried_again(
     assert set(asked) == {10}
     (folder / "identity.json").unlink()
     await lifecycle.manager().recover()
-    assert (await has_ended(session_id)).status == Status.FAILED
+    assert (await ended(session_id, 10)).status == Status.FAILED
 
 
 async def test_recovering_twice_changes_nothing(manager: PersistentSessionManager) -> None:
@@ -225,7 +213,7 @@ async def test_a_start_under_way_is_not_taken_for_one_that_was_cut_off(
     while not all(start.done() for start in starts):
         assert not (await manager.recover()).never_started
     for start in starts:
-        session = await has_ended(await start)
+        session = await ended(await start, 10)
         assert session.status == Status.COMPLETED, session.error
 
 
