@@ -18,17 +18,16 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "harness_site.settings")
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
-    from django.db import InterfaceError, OperationalError
+
+    from sessions_app import database_errors
 
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         sys.exit(f"{error}")
-    except (OperationalError, InterfaceError) as error:
+    except database_errors.Unusable as error:
         if "--traceback" in sys.argv:
             raise
-        from sessions_app import database_errors
-
         sys.exit(database_errors.refusal(error))
 
 

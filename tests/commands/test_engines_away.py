@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.engines import Postgres
 from tests.real_server import PROJECT, RealServer
 
 # Nothing listens on port 1.
 DATABASE = {"DATABASE_URL": "postgresql://harness:secret-word@127.0.0.1:1/harness"}
+UNPREPARED = "Does `manage.py migrate` have to prepare it for this version?"
 REDIS = {"REDIS_URL": "redis://:secret-word@127.0.0.1:1/0"}
 
 
-def begun(server: RealServer, command: str, **environment: str) -> tuple[int, str]:
-    """The exit status of a command that ends by itself, and what it said."""
+def begun(server: RealServer, command: str, **environment: str) -> str:
+    """What a command said that has ended by itself, in vain."""
     if command == "runmanager":  # it asks for a Redis, and looks for it last
         environment = {**REDIS, **environment}
     argv = server.command() if command == "uvicorn" else [sys.executable, "manage.py", command]
@@ -29,9 +31,10 @@ def begun(server: RealServer, command: str, **environment: str) -> tuple[int, st
         timeout=60,
         check=False,
     )
+    assert done.returncode != 0
     assert "Traceback" not in done.stderr
     assert "secret-word" not in done.stderr
-    return done.returncode, done.stderr
+    return done.stderr
 
 
 @pytest.fixture
@@ -45,16 +48,14 @@ def server(tmp_path: Path, request: pytest.FixtureRequest) -> RealServer:
     "command", ["serve", "uvicorn", "runmanager", "migrate", "loginlink", "metricstoken"]
 )
 def test_a_database_that_does_not_answer_is_named(server: RealServer, command: str) -> None:
-    status, said = begun(server, command, **DATABASE)
-    assert status != 0
+    said = begun(server, command, **DATABASE)
     assert "The database harness cannot be used: connection failed" in said
     assert "Does PostgreSQL run, and is DATABASE_URL right?" in said
 
 
 @pytest.mark.parametrize("command", ["serve", "uvicorn", "runmanager"])
 def test_a_redis_that_does_not_answer_is_named(server: RealServer, command: str) -> None:
-    status, said = begun(server, command, **REDIS)
-    assert status != 0
+    said = begun(server, command, **REDIS)
     assert "Redis cannot be used: Error 111 connecting to 127.0.0.1:1." in said
     assert "Does it run, and is REDIS_URL right?" in said
 
@@ -64,7 +65,16 @@ def test_a_database_that_nobody_has_prepared_is_said_to_be_so(
     server: RealServer, tmp_path: Path, command: str
 ) -> None:
     empty = {"DATABASE_URL": "", "HARNESS_STATE_DIR": str(tmp_path / "empty")}
-    status, said = begun(server, command, **empty)
-    assert status != 0
+    said = begun(server, command, **empty)
     assert "no such table" in said
-    assert "Does `manage.py migrate` have to prepare it for this version?" in said
+    assert UNPREPARED in said
+
+
+@pytest.mark.parametrize("command", ["serve", "loginlink"])
+def test_nor_is_one_of_postgresql_that_nobody_has_prepared_of_any_use(
+    server: RealServer, postgres: Postgres, command: str
+) -> None:
+    with postgres.database() as url:
+        said = begun(server, command, DATABASE_URL=url)
+    assert "does not exist" in said
+    assert UNPREPARED in said
