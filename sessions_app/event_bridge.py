@@ -16,6 +16,7 @@ import orjson
 from channels.layers import get_channel_layer
 
 from sessions_app.events import LAST, Announcement, LifecycleEvent, OutputEvent, iso
+from sessions_app.layer_calls import answered
 from sessions_app.live_frames import json_text
 from sessions_app.metrics import counts
 from sessions_app.signals import session_event
@@ -29,8 +30,6 @@ INLINE_BYTES = 128 * 1024
 MOST_WAITING = 4096
 MOST_INLINE = 64
 STOP_SECONDS = 0.5
-# A layer that takes longer than this for one message has lost it.
-LAYER_SECONDS = 2.0
 
 
 def output_group(session_id: str) -> str:
@@ -122,8 +121,7 @@ class EventBridge:
     async def _send(self, layer: Any, event: Announcement, *, inline: bool) -> None:
         """Send one message; what the layer does not take is lost to it, and in the log."""
         try:
-            async with asyncio.timeout(LAYER_SECONDS):
-                await layer.group_send(group_of(event), to_message(event, inline=inline))
+            await answered(layer.group_send(group_of(event), to_message(event, inline=inline)))
         except Exception as error:
             counts.layer_errors += 1
             if not self._is_in_trouble:  # once, not for every piece of output

@@ -24,9 +24,10 @@ from django.db.models import Q
 from django.utils import timezone
 
 from sessions_app.database_threads import DatabaseThreads
-from sessions_app.event_bridge import GROUP, LAYER_SECONDS, output_group
+from sessions_app.event_bridge import GROUP, output_group
 from sessions_app.events import ACTIVE
 from sessions_app.exceptions import ManagerUnavailable
+from sessions_app.layer_calls import answered
 from sessions_app.live_frames import JOINED_BYTES, Frame, Output, Piece, RecentOutput
 from sessions_app.metrics import counts
 from sessions_app.models import Session
@@ -223,8 +224,7 @@ class FanOut:
 
     async def _membership(self, change: Callable[[str, str], Awaitable[None]], group: str) -> bool:
         try:
-            async with asyncio.timeout(LAYER_SECONDS):
-                await change(group, self._channel)
+            await answered(change(group, self._channel))
         except Exception as error:
             counts.layer_errors += 1
             logger.warning("the channel layer does not answer: %s", error or type(error).__name__)

@@ -30,6 +30,7 @@ from sessions_app.exceptions import (
     TooManyStarts,
 )
 from sessions_app.host_state import HostState, silent
+from sessions_app.layer_calls import answered
 from sessions_app.metrics import counts
 
 logger = logging.getLogger(__name__)
@@ -38,7 +39,6 @@ MANAGERS = "managers"
 # A host that acknowledges nothing for so long is silent; a question is repeated this often.
 SILENT_SECONDS = 5.0
 REPEAT_SECONDS = 1.0
-LAYER_SECONDS = 2.0
 # Questions that were answered, kept to know them when they come again.
 ANSWERED_KEPT = 4096
 
@@ -202,8 +202,7 @@ class HostCalls:
     async def _send(self, name: str, question: dict[str, Any]) -> int:
         """Send it; 0 where it cannot have gone out."""
         try:
-            async with asyncio.timeout(LAYER_SECONDS):
-                await self._layer.send(channel_of(self._layer, name), question)
+            await answered(self._layer.send(channel_of(self._layer, name), question))
         except TimeoutError:
             return 1  # it may have
         except Exception as error:
@@ -296,8 +295,7 @@ class HostDesk:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with suppress(Exception):  # a layer that is gone has forgotten us as well
-            async with asyncio.timeout(LAYER_SECONDS):
-                await self._layer.group_discard(MANAGERS, self._group_channel)
+            await answered(self._layer.group_discard(MANAGERS, self._group_channel))
 
     def _own(self, work: Any, name: str) -> None:
         task = asyncio.create_task(work, name=name, context=Context())
@@ -355,8 +353,7 @@ class HostDesk:
 
     async def _tell(self, question: dict[str, Any], message: dict[str, Any]) -> None:
         try:
-            async with asyncio.timeout(LAYER_SECONDS):
-                await self._layer.send(question["reply"], {**message, "id": question["id"]})
+            await answered(self._layer.send(question["reply"], {**message, "id": question["id"]}))
         except Exception as error:  # it is asked again if the answer is still wanted
             counts.layer_errors += 1
             logger.warning("an answer could not be sent: %s", error)
@@ -365,8 +362,7 @@ class HostDesk:
 async def wake_all(layer: Any) -> None:
     """Let every manager look into the queue; they look by themselves soon, too."""
     try:
-        async with asyncio.timeout(LAYER_SECONDS):
-            await layer.group_send(MANAGERS, {"type": str(Kind.WAKE)})
+        await answered(layer.group_send(MANAGERS, {"type": str(Kind.WAKE)}))
     except Exception as error:
         counts.layer_errors += 1
         logger.warning("the managers could not be woken: %s", error)

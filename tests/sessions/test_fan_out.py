@@ -123,6 +123,38 @@ async def test_who_tells_never_waits_for_a_layer_that_does_not_answer(settings: 
     await bridge.stop()
 
 
+@pytest.fixture
+def forgetful_layer(settings: Settings) -> Any:
+    """The layer of this test, which forgets that who asked was cancelled."""
+    settings.CHANNEL_LAYERS = {
+        "default": {"BACKEND": "tests.sessions.stuck_layer.ForgetfulChannelLayer", "CONFIG": {}}
+    }
+    return get_channel_layer()
+
+
+async def test_the_bridge_ends_though_the_layer_forgets_that_it_was_cancelled(
+    forgetful_layer: Any,
+) -> None:
+    bridge = EventBridge()
+    bridge.start()
+    announce(0)
+    await asyncio.wait_for(forgetful_layer.asked.wait(), 5)
+    await asyncio.wait_for(bridge.stop(), 5)
+
+
+async def test_the_fan_out_ends_though_the_layer_forgets_that_it_was_cancelled(
+    forgetful_layer: Any,
+) -> None:
+    fan_out = FanOut()
+    await fan_out.start()
+    sleeper = Sleeper()
+    fan_out.watch("s", sleeper)
+    await fan_out.join(["s"])
+    fan_out.unwatch("s", sleeper)
+    await asyncio.wait_for(forgetful_layer.asked.wait(), 5)
+    await asyncio.wait_for(fan_out.stop(), 5)
+
+
 def test_a_piece_too_large_for_the_layer_is_left_to_the_log() -> None:
     event = OutputEvent(session_id="s", offset=0, data=b"x" * 200_000, timestamp=timezone.now())
     assert event_bridge.to_message(event)["data"] is None
