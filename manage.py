@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Django's command line for this project."""
 
+import faulthandler
 import os
 import sys
 
@@ -9,6 +10,8 @@ PROJECT = os.path.dirname(os.path.realpath(__file__))
 
 def main() -> None:
     """Run one management command."""
+    # A crash in a library, or SIGABRT, leaves on the standard error where each thread was.
+    faulthandler.enable()
     # A link that leads to the newest version may lead elsewhere while this process runs: what it
     # imports or starts later is to be of its own version.
     sys.path[:] = [os.path.realpath(folder) for folder in sys.path]

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from django.conf import settings
 
@@ -36,6 +36,8 @@ READY_SECONDS = 10.0
 # for its way through the database's threads while another program prints.
 SWITCH_SECONDS = 0.001
 STOP_SECONDS = 4.0
+# For what a stop that took longer than that still has to record, and to let go of.
+LET_GO_SECONDS = 1.0
 FLUSH_SECONDS = 1.0
 
 
@@ -226,14 +228,20 @@ def manager() -> PersistentSessionManager:
 
 
 async def stop() -> None:
-    """Stop it, in bounded time."""
+    """Stop it, in bounded time, whoever does not answer meanwhile."""
     global _server  # one per process
     server, _server = _server, None
-    if server is not None:
-        try:
-            await asyncio.wait_for(server.stop(), STOP_SECONDS)
-        except TimeoutError:
-            logger.warning("stopping took too long; what is missing is archived at the next start")
+    if server is None:
+        return
+    # asyncio.wait_for would wait for its end, however long that takes.
+    stopping = asyncio.create_task(server.stop(), name="stop")
+    done, _ = await asyncio.wait([stopping], timeout=STOP_SECONDS)
+    if done:
+        stopping.result()
+        return
+    logger.warning("stopping took too long; what is missing is archived at the next start")
+    stopping.cancel()
+    await asyncio.wait([stopping], timeout=LET_GO_SECONDS)
 
 
 async def ready() -> None:
@@ -290,13 +298,13 @@ def start_with_reactor() -> None:
     def end() -> Any:
         return Deferred.fromFuture(loop.create_task(_stop_in_order(), name="stop-server"))
 
-    def leave() -> None:
+    def left() -> None:
         logger.info("stopped; programs go on running")
-        _leave(0)
+        leave(0)
 
     reactor.callWhenRunning(begin)
     reactor.addSystemEventTrigger("before", "shutdown", end)
-    reactor.addSystemEventTrigger("after", "shutdown", leave)
+    reactor.addSystemEventTrigger("after", "shutdown", left)
 
 
 async def _start_or_exit() -> None:
@@ -305,14 +313,17 @@ async def _start_or_exit() -> None:
         await start_process()
     except CannotStart as error:
         sys.stderr.write(f"{error}\n")
-        _leave(1)
+        leave(1)
     except Exception:
         logger.exception("the session manager could not be started")
-        _leave(1)
+        leave(1)
 
 
-def _leave(status: int) -> None:
-    """End without waiting for threads: those that ask the stopped loop would never return."""
+def leave(status: int) -> NoReturn:
+    """End the process without waiting for tasks and threads.
+
+    Some ask a loop that has stopped, some a database that does not answer: they never return.
+    """
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

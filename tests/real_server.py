@@ -198,9 +198,14 @@ class RealServer:
     def _end(self, number: int) -> int:
         assert self.process is not None
         self.process.send_signal(number)
-        status = self.process.wait(20)
-        self.process = None
-        return status
+        process, self.process = self.process, None
+        try:
+            return process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)  # its log has where each thread was
+            process.wait(20)
+            sentence = f"It went on for 20 s after signal {number}:\n{self.log()[-4000:]}"
+            raise AssertionError(sentence) from None
 
     def peak_memory(self) -> int:
         """The most memory that the process has had resident, in bytes, as the kernel keeps it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.engines import Postgres, Redis
+from tests.engines import Postgres, Redis, Server
 from tests.reliability.programs import Printer
 from tests.reliability.viewer_client import ViewerClient
 from tests.site.processes import Manager, Site, Web
@@ -204,6 +205,28 @@ async def test_a_manager_that_is_replaced_adopts_what_runs(
             await it.is_level(BEHIND_SECONDS + 1)
         await it.ends_well()
         assert it.viewer.connections == 1
+
+
+@pytest.mark.parametrize("engine", ["postgres", "redis_server"])
+async def test_a_stop_does_not_wait_for_an_engine_that_does_not_answer(
+    site: Site,
+    printer: Callable[..., Printer],
+    request: pytest.FixtureRequest,
+    engine: str,
+) -> None:
+    server: Server = request.getfixturevalue(engine)
+    async with scene(site, printer) as it:
+        (web,) = it.webs
+        with server.paused(), socket.create_connection(("127.0.0.1", web.port)) as asking:
+            asking.sendall(
+                b"GET /api/sessions HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
+                b"Authorization: Bearer %s\r\n\r\n" % (web.port, web.token.encode())
+            )
+            assert await asyncio.to_thread(it.manager.stop) == 0
+            assert await asyncio.to_thread(web.stop) == 0
+        await asyncio.to_thread(it.manager.start)
+        await asyncio.to_thread(web.start)
+        await it.ends_well()
 
 
 @pytest.mark.parametrize("how", ["killed", "stopped"])

@@ -41,3 +41,4 @@ async def _run() -> None:
     finally:
         await lifecycle.stop()
     logger.info("stopped; programs go on running")
+    lifecycle.leave(0)
