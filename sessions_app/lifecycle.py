@@ -227,21 +227,22 @@ def manager() -> PersistentSessionManager:
     return _server.manager
 
 
-async def stop() -> None:
-    """Stop it, in bounded time, whoever does not answer meanwhile."""
+async def stop() -> bool:
+    """Stop it, in bounded time; False if something does not answer and still goes on."""
     global _server  # one per process
     server, _server = _server, None
     if server is None:
-        return
+        return True
     # asyncio.wait_for would wait for its end, however long that takes.
     stopping = asyncio.create_task(server.stop(), name="stop")
     done, _ = await asyncio.wait([stopping], timeout=STOP_SECONDS)
     if done:
         stopping.result()
-        return
+        return True
     logger.warning("stopping took too long; what is missing is archived at the next start")
     stopping.cancel()
     await asyncio.wait([stopping], timeout=LET_GO_SECONDS)
+    return False
 
 
 async def ready() -> None:
@@ -275,8 +276,10 @@ async def _lifespan(receive: Receive, send: Send) -> None:
         return
     await send({"type": "lifespan.startup.complete"})
     await receive()
-    await stop()
+    all_ended = await stop()
     await send({"type": "lifespan.shutdown.complete"})
+    if not all_ended:
+        leave(0)  # uvicorn would wait for it
 
 
 def start_with_reactor() -> None:

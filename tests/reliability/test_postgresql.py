@@ -49,6 +49,28 @@ def asked(database: str, statement: str) -> Any:
 OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
 
+@pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
+def test_a_server_stops_although_postgresql_does_not_answer(
+    kind: str,
+    database: str,
+    redis_server: Redis,
+    postgres: Postgres,
+    tmp_path: Path,
+    printer: Callable[..., Printer],
+) -> None:
+    engines = {"DATABASE_URL": database, "REDIS_URL": redis_server.url}
+    with running(tmp_path / "state", kind, **engines) as server:
+        one = printer("program")
+        session_id = server.launch(*one.argv)
+        until(lambda: server.session(session_id)["outputBytes"] > 10_000, timeout=10)
+        with postgres.paused():
+            assert server.stop() == 0
+        server.start()
+        one.stop()
+        until(lambda: server.session(session_id)["endedAt"], timeout=20)
+        assert server.output(session_id) == one.printed()
+
+
 def test_while_postgresql_is_away_that_is_said_and_afterwards_all_is_well_again(
     server: RealServer, postgres: Postgres, printer: Callable[..., Printer]
 ) -> None:
