@@ -34,13 +34,12 @@ WITHOUT_ENGINES = {
 # run goes on beside the first, which takes longer, it takes this over.
 TAKEN_OVER = {
     *("browser/test_content_security.py", "browser/test_hostile_output.py"),
-    "browser/test_other_origins.py",
+    *("browser/test_other_origins.py", "browser/test_roles.py", "browser/test_settings.py"),
 }
 # What takes long: bin/test leaves it out where the second run goes on beside the first one;
 # `bin/test engines` does not.
 LENGTHY = {
-    *("reliability", "server"),
-    *("api/test_schema.py", "browser/test_roles.py", "browser/test_settings.py"),
+    *("reliability", "server", "api/test_schema.py"),
 }
 
 

@@ -49,9 +49,7 @@ def asked(database: str, statement: str) -> Any:
 OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
 
-@pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
-def test_a_server_stops_although_postgresql_does_not_answer(
-    kind: str,
+def test_a_server_under_uvicorn_stops_although_postgresql_does_not_answer(
     database: str,
     redis_server: Redis,
     postgres: Postgres,
@@ -59,7 +57,7 @@ def test_a_server_stops_although_postgresql_does_not_answer(
     printer: Callable[..., Printer],
 ) -> None:
     engines = {"DATABASE_URL": database, "REDIS_URL": redis_server.url}
-    with running(tmp_path / "state", kind, **engines) as server:
+    with running(tmp_path / "state", "uvicorn", **engines) as server:
         one = printer("program")
         session_id = server.launch(*one.argv)
         until(lambda: server.session(session_id)["outputBytes"] > 10_000, timeout=10)

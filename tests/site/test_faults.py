@@ -222,8 +222,8 @@ async def test_a_stop_does_not_wait_for_an_engine_that_does_not_answer(
                 b"GET /api/sessions HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
                 b"Authorization: Bearer %s\r\n\r\n" % (web.port, web.token.encode())
             )
-            assert await asyncio.to_thread(it.manager.stop) == 0
-            assert await asyncio.to_thread(web.stop) == 0
+            stops = (asyncio.to_thread(each.stop) for each in (it.manager, web))
+            assert await asyncio.gather(*stops) == [0, 0]
         await asyncio.to_thread(it.manager.start)
         await asyncio.to_thread(web.start)
         await it.ends_well()
