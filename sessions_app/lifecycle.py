@@ -228,7 +228,7 @@ def manager() -> PersistentSessionManager:
 
 
 async def stop() -> bool:
-    """Stop it, in bounded time; False if something does not answer and still goes on."""
+    """Stop it, in bounded time; False if that was cut short, and something may still go on."""
     global _server  # one per process
     server, _server = _server, None
     if server is None:
@@ -276,9 +276,9 @@ async def _lifespan(receive: Receive, send: Send) -> None:
         return
     await send({"type": "lifespan.startup.complete"})
     await receive()
-    all_ended = await stop()
+    is_over = await stop()
     await send({"type": "lifespan.shutdown.complete"})
-    if not all_ended:
+    if not is_over:
         leave(0)  # uvicorn would wait for it
 
 
