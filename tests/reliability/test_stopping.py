@@ -16,8 +16,10 @@ from tests.reliability.viewer_client import ViewerClient
 from tests.waiting_for import auntil
 
 EXIT_SECONDS = 5
-# uvicorn closes sockets itself, before it tells the application: 1012 is "service restart".
-CLOSE_CODES = {"daphne": 4503, "uvicorn": 1012}
+# uvicorn closes sockets itself, before it tells the application: 1012 is "service restart". It does
+# not read first what clients have sent, so the kernel may reset a connection whose client has not
+# seen the code yet; that one gets none.
+CLOSE_CODES: dict[str, set[int | None]] = {"daphne": {4503}, "uvicorn": {1012, None}}
 
 
 @pytest.mark.parametrize("kind", CLOSE_CODES)
@@ -35,7 +37,8 @@ async def test_a_server_under_load_stops_soon_says_why_and_loses_nothing(
         duration = await asyncio.to_thread(how_long_stopping_takes, server)
         assert duration < EXIT_SECONDS
         # Who comes back while the server is still stopping is told once more.
-        assert [set(viewer.close_codes) for viewer in viewers] == [{CLOSE_CODES[kind]}] * 6
+        await auntil(lambda: all(viewer.close_codes for viewer in viewers))
+        assert {code for viewer in viewers for code in viewer.close_codes} <= CLOSE_CODES[kind]
         assert all(psutil.pid_exists(pid) for pid in pids)
 
         await asyncio.to_thread(server.start)
