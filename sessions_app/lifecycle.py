@@ -279,7 +279,7 @@ async def _lifespan(receive: Receive, send: Send) -> None:
     is_over = await stop()
     await send({"type": "lifespan.shutdown.complete"})
     if not is_over:
-        leave(0)  # uvicorn would wait for it
+        leave()  # uvicorn would wait for it
 
 
 def start_with_reactor() -> None:
@@ -301,13 +301,9 @@ def start_with_reactor() -> None:
     def end() -> Any:
         return Deferred.fromFuture(loop.create_task(_stop_in_order(), name="stop-server"))
 
-    def left() -> None:
-        logger.info("stopped; programs go on running")
-        leave(0)
-
     reactor.callWhenRunning(begin)
     reactor.addSystemEventTrigger("before", "shutdown", end)
-    reactor.addSystemEventTrigger("after", "shutdown", left)
+    reactor.addSystemEventTrigger("after", "shutdown", leave)
 
 
 async def _start_or_exit() -> None:
@@ -316,13 +312,19 @@ async def _start_or_exit() -> None:
         await start_process()
     except CannotStart as error:
         sys.stderr.write(f"{error}\n")
-        leave(1)
+        _exit(1)
     except Exception:
         logger.exception("the session manager could not be started")
-        leave(1)
+        _exit(1)
 
 
-def leave(status: int) -> NoReturn:
+def leave() -> NoReturn:
+    """Say that the server has stopped, and end the process."""
+    logger.info("stopped; programs go on running")
+    _exit(0)
+
+
+def _exit(status: int) -> NoReturn:
     """End the process without waiting for tasks and threads.
 
     Some ask a loop that has stopped, some a database that does not answer: they never return.

@@ -1,7 +1,6 @@
 """Run the manager of this machine without a web server."""
 
 import asyncio
-import logging
 import os
 import signal
 from typing import Any
@@ -10,8 +9,6 @@ from django.core.management.base import BaseCommand, CommandError
 
 from sessions_app import lifecycle
 from sessions_app.exceptions import CannotStart
-
-logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
@@ -40,5 +37,4 @@ async def _run() -> None:
         await asked_to_stop.wait()
     finally:
         await lifecycle.stop()
-    logger.info("stopped; programs go on running")
-    lifecycle.leave(0)
+    lifecycle.leave()
