@@ -30,17 +30,15 @@ WITHOUT_ENGINES = {
     "browser/test_full_disk.py",
     *("reliability/test_holder_crashes.py", "reliability/test_odd_output.py"),
 }
-# What a browser makes of what it has been sent, whichever engine that came from. Where the second
-# run goes on beside the first, which takes longer, it takes this over.
+# What a browser makes of what it has been sent, and what pages offer to whom, whichever engine that
+# came from. Where the second run goes on beside the first, which takes longer, it takes this over.
 TAKEN_OVER = {
     *("browser/test_content_security.py", "browser/test_hostile_output.py"),
     *("browser/test_other_origins.py", "browser/test_roles.py", "browser/test_settings.py"),
 }
 # What takes long: bin/test leaves it out where the second run goes on beside the first one;
 # `bin/test engines` does not.
-LENGTHY = {
-    *("reliability", "server", "api/test_schema.py"),
-}
+LENGTHY = {"reliability", "server", "api/test_schema.py"}
 
 
 def pytest_configure() -> None:

@@ -196,9 +196,9 @@ class RealServer:
         return self._end(signal.SIGTERM)
 
     def _end(self, number: int) -> int:
-        assert self.process is not None
-        self.process.send_signal(number)
         process, self.process = self.process, None
+        assert process is not None
+        process.send_signal(number)
         try:
             return process.wait(20)
         except subprocess.TimeoutExpired:

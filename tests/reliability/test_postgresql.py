@@ -32,10 +32,12 @@ def database(postgres: Postgres) -> Iterator[str]:
 
 
 @pytest.fixture
-def server(database: str, redis_server: Redis, tmp_path: Path) -> Iterator[RealServer]:
-    """A server on PostgreSQL and Redis."""
+def server(
+    database: str, redis_server: Redis, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[RealServer]:
+    """A server on PostgreSQL and Redis; under Daphne, if the test does not say otherwise."""
     engines = {"DATABASE_URL": database, "REDIS_URL": redis_server.url}
-    with running(tmp_path / "state", **engines) as server:
+    with running(tmp_path / "state", getattr(request, "param", "daphne"), **engines) as server:
         yield server
 
 
@@ -49,24 +51,19 @@ def asked(database: str, statement: str) -> Any:
 OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
 
+@pytest.mark.parametrize("server", ["uvicorn"], indirect=True)
 def test_a_server_under_uvicorn_stops_although_postgresql_does_not_answer(
-    database: str,
-    redis_server: Redis,
-    postgres: Postgres,
-    tmp_path: Path,
-    printer: Callable[..., Printer],
+    server: RealServer, postgres: Postgres, printer: Callable[..., Printer]
 ) -> None:
-    engines = {"DATABASE_URL": database, "REDIS_URL": redis_server.url}
-    with running(tmp_path / "state", "uvicorn", **engines) as server:
-        one = printer("program")
-        session_id = server.launch(*one.argv)
-        until(lambda: server.session(session_id)["outputBytes"] > 10_000, timeout=10)
-        with postgres.paused():
-            assert server.stop() == 0
-        server.start()
-        one.stop()
-        until(lambda: server.session(session_id)["endedAt"], timeout=20)
-        assert server.output(session_id) == one.printed()
+    one = printer("program")
+    session_id = server.launch(*one.argv)
+    until(lambda: server.session(session_id)["outputBytes"] > 10_000, timeout=10)
+    with postgres.paused():
+        assert server.stop() == 0
+    server.start()
+    one.stop()
+    until(lambda: server.session(session_id)["endedAt"], timeout=20)
+    assert server.output(session_id) == one.printed()
 
 
 def test_while_postgresql_is_away_that_is_said_and_afterwards_all_is_well_again(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 from tests.engines import Postgres, Redis, Server
 from tests.reliability.programs import Printer
 from tests.reliability.viewer_client import ViewerClient
+from tests.server.raw_client import RawClient
 from tests.site.processes import Manager, Site, Web
 from tests.waiting_for import auntil
 
@@ -217,11 +217,8 @@ async def test_a_stop_does_not_wait_for_an_engine_that_does_not_answer(
     server: Server = request.getfixturevalue(engine)
     async with scene(site, printer) as it:
         (web,) = it.webs
-        with server.paused(), socket.create_connection(("127.0.0.1", web.port)) as asking:
-            asking.sendall(
-                b"GET /api/sessions HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
-                b"Authorization: Bearer %s\r\n\r\n" % (web.port, web.token.encode())
-            )
+        with server.paused(), closing(RawClient(web.port)) as asking:
+            asking.ask("/api/sessions", f"Authorization: Bearer {web.token}")
             stops = (asyncio.to_thread(each.stop) for each in (it.manager, web))
             assert await asyncio.gather(*stops) == [0, 0]
         await asyncio.to_thread(it.manager.start)
