@@ -1,5 +1,6 @@
 """bin/test: which checks it runs, and that a failing one is not overlooked."""
 
+import re
 import shutil
 import subprocess
 
@@ -54,7 +55,8 @@ def test_steps_that_pass_are_listed_with_their_duration(set_up_project: BareProj
 
     assert ended.returncode == 0
     *_, row, blank, total = ended.stdout.splitlines()
-    assert row.split() == ["format", "passed", "0", "s"]
+    # A busy machine may need a second or more even for a stub.
+    assert re.fullmatch(r"format +passed +\d+ s", row)
     assert (blank, total) == ("", "1 passed, 0 failed")
 
 
@@ -121,7 +123,7 @@ def test_a_step_whose_servers_cannot_be_had_is_listed_as_skipped(
 
     assert ended.returncode == 0
     *_, row, _, total = ended.stdout.splitlines()
-    assert row.split() == ["engines", "skipped", "0", "s"]
+    assert re.fullmatch(r"engines +skipped +\d+ s", row)
     assert total == "0 passed, 0 failed"
 
 
