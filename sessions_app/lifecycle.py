@@ -35,7 +35,8 @@ READY_SECONDS = 10.0
 # How long a thread may keep the interpreter from others. With Python's own 5 ms a key waits 20 ms
 # for its way through the database's threads while another program prints.
 SWITCH_SECONDS = 0.001
-STOP_SECONDS = 4.0
+# With the next and what the front door waits for, a server under load has gone within 5 s.
+STOP_SECONDS = 3.0
 # For what a stop that took longer than that still has to record, and to let go of.
 LET_GO_SECONDS = 1.0
 FLUSH_SECONDS = 1.0

@@ -536,4 +536,5 @@ def test_a_live_stream_does_not_keep_the_door_from_ending(door: Callable[..., Sm
     small.process.send_signal(signal.SIGTERM)
 
     assert small.process.wait(10) == 0
-    assert time.monotonic() - since < 1.5
+    # So long it waits for those who have asked.
+    assert time.monotonic() - since < 2
