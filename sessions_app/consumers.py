@@ -35,7 +35,7 @@ from sessions_app.fanout import FanOut, get_fan_out
 from sessions_app.live_frames import Frame
 from sessions_app.models import Session
 from sessions_app.rights import Right
-from sessions_app.session_manager import get_manager, to_wire
+from sessions_app.session_verbs import get_manager, to_wire
 from sessions_app.transport import SCOPE_KEY, Outlet
 from sessions_app.viewer import Viewer
 

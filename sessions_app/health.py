@@ -8,7 +8,7 @@ from django.db import Error, connection
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 
-from sessions_app import session_manager
+from sessions_app import session_verbs
 from sessions_app.database_errors import told
 from sessions_app.exceptions import ManagerUnavailable
 
@@ -45,7 +45,7 @@ def health(request: HttpRequest) -> JsonResponse:
 def _facts() -> dict[str, Any]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1 FROM sessions_app_session LIMIT 1")
-    return session_manager.get_manager().health()
+    return session_verbs.get_manager().health()
 
 
 def _counted(recovery: dict[str, Any]) -> dict[str, Any]:

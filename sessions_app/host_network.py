@@ -37,7 +37,7 @@ class HostNetwork:
             self._desk = HostDesk(
                 layer,
                 self._manager.host,
-                self._manager.incarnation,
+                self._manager.presence.incarnation,
                 verbs_of(self._manager),
                 self._manager.look_into_queue,
             )

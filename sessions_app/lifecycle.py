@@ -25,8 +25,8 @@ from sessions_app.fanout import FanOut, set_fan_out
 from sessions_app.holders import Holders
 from sessions_app.host_network import HostNetwork
 from sessions_app.metrics import loop_delay
-from sessions_app.session_manager import PersistentSessionManager, set_manager
-from sessions_app.session_verbs import SessionVerbs
+from sessions_app.session_manager import PersistentSessionManager
+from sessions_app.session_verbs import SessionVerbs, set_manager
 from sessions_app.transport import Application, Receive, Scope, Send
 
 logger = logging.getLogger(__name__)

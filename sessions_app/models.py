@@ -254,7 +254,7 @@ class Session(models.Model):
         return self.owner.get_username() if self.owner else None
 
     def to_wire(self) -> dict[str, Any]:
-        """Return what the row says as clients read it; see session_manager.to_wire."""
+        """Return what the row says as clients read it; see session_verbs.to_wire."""
         return SessionRow(*(self._shown(name) for name in SessionRow._fields)).to_wire()
 
     def _shown(self, name: str) -> Any:

@@ -4,6 +4,7 @@
 with the truth, or reported. Every step is a compare-and-set, so to recover twice changes nothing.
 """
 
+import asyncio
 import logging
 import shutil
 import time
@@ -15,7 +16,7 @@ from typing import Any, Protocol
 
 from django.utils import timezone
 
-from sessions_app import event_log, log_ids
+from sessions_app import event_log, log_ids, session_rows
 from sessions_app.database_threads import DatabaseThreads
 from sessions_app.events import ENDED, Status, iso
 from sessions_app.exceptions import HolderUnresponsive
@@ -28,6 +29,9 @@ logger = logging.getLogger(__name__)
 NEVER_RELEASED = "The server stopped before the program was started. Start the session again."
 # A start takes no longer; a folder that is younger may still become a session.
 START_SECONDS = 10.0
+RECOVER_SECONDS = 10.0
+# While a start that a crash cut off may still turn out to have succeeded.
+RECOVER_UNDECIDED_SECONDS = 1.0
 
 
 class Row(StrEnum):
@@ -146,7 +150,43 @@ class Report:
         )
 
 
-async def recover(manager: Adopter, log: DatabaseThreads) -> Report:
+class Recoverer:
+    """Recovers, one at a time; `report` is of the last time that anything was done."""
+
+    def __init__(self, manager: Adopter, log: DatabaseThreads) -> None:
+        self.report = Report()
+        self._manager = manager
+        self._log = log
+        self._recovering = asyncio.Lock()
+        self._undecided = False
+
+    async def recover(self) -> Report:
+        """Look for what should not have been there to find; that is logged."""
+        report = await self.look()
+        if report:
+            logger.warning("recovered: %s", report.summary())
+        return report
+
+    async def look(self) -> Report:
+        """Look for what nobody follows, and return what became of it."""
+        async with self._recovering:
+            report = await _recover(self._manager, self._log)
+        self._undecided = bool(report.undecided)
+        if report or not self.report:
+            self.report = report
+        return report
+
+    async def recover_again(self) -> None:
+        """Look every ten seconds, or sooner while there is something to decide."""
+        while True:
+            await asyncio.sleep(RECOVER_UNDECIDED_SECONDS if self._undecided else RECOVER_SECONDS)
+            try:
+                await self.recover()
+            except (*session_rows.DatabaseTrouble, OSError) as error:
+                logger.warning("recovery was put off: %s", error)
+
+
+async def _recover(manager: Adopter, log: DatabaseThreads) -> Report:
     """Bring rows, folders and processes together again; say what was found."""
     report = Report(at=iso(timezone.now()))
     for session_id, session, found in await log.run(_survey, manager):

@@ -1,23 +1,20 @@
 """PersistentSessionManager: starts, adopts, steers and ends the sessions of this machine.
 
 One per state folder. It lives in the server's event loop; code in threads reaches it through
-`call_manager`. It is the only writer of the log, and tells what it wrote by the signal
-`session_event`, after the commit.
+`session_verbs.call_manager`. It is the only writer of the log, and tells what it wrote by the
+signal `session_event`, after the commit.
 """
 
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Collection, Coroutine
-from contextlib import suppress
-from typing import Any, TypeVar
-from uuid import uuid4
+from collections.abc import Collection
+from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
 
-from sessions_app import audit, event_log, hosts, log_ids, metrics, program, recovery, session_rows
-from sessions_app.callers import Caller
+from sessions_app import audit, event_log, log_ids, program, session_rows
 from sessions_app.events import (
     MAX_SIZE,
     MIN_SIZE,
@@ -26,44 +23,32 @@ from sessions_app.events import (
     iso,
 )
 from sessions_app.exceptions import (
-    HostNameTaken,
     InvalidRequest,
-    ManagerUnavailable,
-    NeedsRedis,
     SessionError,
     SessionNotRunning,
 )
 from sessions_app.folders import directories_under
 from sessions_app.holders import Holders, ProcessHolders
+from sessions_app.host_presence import HostPresence
 from sessions_app.host_state import BEAT_SECONDS
-from sessions_app.hosts import Beat, Presence
 from sessions_app.launch import LaunchRequest, check_launch
 from sessions_app.live_session import LiveSession
 from sessions_app.models import Session
-from sessions_app.rights import Right
+from sessions_app.recovery import Recoverer, Report
 from sessions_app.screen import Screen
 from sessions_app.screen_state import ScreenState, screen_state
-from sessions_app.session_row import SessionRow
 from sessions_app.session_rows import Place
 from sessions_app.session_runs import SessionRuns
-from sessions_app.session_verbs import SessionVerbs
 from sessions_app.start_limits import StartLimits
 from sessions_app.state_lock import folder_id, lock_state_folder
 from sessions_app.stored_sessions import StoredSessions
 
 logger = logging.getLogger(__name__)
 
-CALL_SECONDS = 20.0
-RETRY_SECONDS = 0.5
 MAX_GRACE_SECONDS = 60.0
 RETENTION_SECONDS = 3600.0
-RECOVER_SECONDS = 10.0
-# While a start that a crash cut off may still turn out to have succeeded.
-RECOVER_UNDECIDED_SECONDS = 1.0
 # Output that another process gets in one answer.
 MOST_AT_ONCE = 256 * 1024
-
-T = TypeVar("T")
 
 
 class PersistentSessionManager:
@@ -72,17 +57,15 @@ class PersistentSessionManager:
     def __init__(self, holders: Holders | None = None) -> None:
         self.host: str = settings.HARNESS_HOST_NAME
         self.slots: int = settings.HARNESS_SLOTS
-        self.incarnation = uuid4().hex
         self.started_at: str | None = None
-        self.recovery = recovery.Report()
         self.loop: asyncio.AbstractEventLoop | None = None
         self._place = Place(host=self.host, slots=self.slots, labels=settings.HARNESS_LABELS)
         self._runs = SessionRuns(self._place, holders or ProcessHolders(), type(self))
         self._stored = StoredSessions(self._runs.log, self._runs.announce)
+        self.presence = HostPresence(self.host, self.slots, settings.HARNESS_LABELS, self._runs.log)
+        self._recoverer = Recoverer(self._runs, self._runs.log)
         self._typing: set[asyncio.Task[None]] = set()
         self._launching: dict[str, asyncio.Task[None]] = {}
-        self._recovering = asyncio.Lock()
-        self._undecided = False
         self._lock: int | None = None
         self._limits = StartLimits(
             sessions=settings.HARNESS_USER_SESSIONS, per_minute=settings.HARNESS_STARTS_PER_MINUTE
@@ -93,21 +76,19 @@ class PersistentSessionManager:
     async def start(self) -> None:
         """Take the state folder, adopt what runs, and begin to serve.
 
-        Raises StateFolderInUse when another server works on the same folder, HostNameTaken when
-        another machine has this one's name, and NeedsRedis when there are others at all and nothing
-        carries messages to them.
+        Raises StateFolderInUse when another server works on the same folder, and what
+        HostPresence.enter raises.
         """
         self.loop = asyncio.get_running_loop()
         self._lock = lock_state_folder(settings.HARNESS_STATE_DIR)
         event_log.sessions_folder().mkdir(mode=0o700, exist_ok=True)
-        await self._runs.log.run(self._enter, folder_id(settings.HARNESS_STATE_DIR))
+        await self.presence.enter(folder_id(settings.HARNESS_STATE_DIR))
         # The first screen takes 80 ms, in which the library reads its own declarations.
         await asyncio.to_thread(Screen, MAX_SIZE, MIN_SIZE)
-        self.recovery = await recovery.recover(self._runs, self._runs.log)
-        self._undecided = bool(self.recovery.undecided)
+        await self._recoverer.look()
         self._runs.begin()
         self._runs.own(self._beat(), "beat")
-        self._runs.own(self._recover_again(), "recover")
+        self._runs.own(self._recoverer.recover_again(), "recover")
         if days := settings.HARNESS_RETENTION_DAYS:
             self._runs.own(self._keep_to_retention(days), "retention")
         self.started_at = iso(timezone.now())
@@ -117,44 +98,17 @@ class PersistentSessionManager:
         """Let go of everything; the programs go on without us."""
         for task in list(self._typing):
             task.cancel()
-        with suppress(*session_rows.DatabaseTrouble):  # then it will be missed soon enough
-            await self._runs.log.run_in_background(hosts.leave, self.host, self.incarnation)
+        await self.presence.leave()
         await self._runs.stop()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
-    def _enter(self, folder: str) -> None:
-        presence = Presence(
-            name=self.host,
-            folder=folder,
-            incarnation=self.incarnation,
-            slots=self.slots,
-            version=settings.VERSION,
-            labels=settings.HARNESS_LABELS,
-        )
-        others = [] if settings.REDIS_URL else hosts.others(presence)
-        if others:
-            raise NeedsRedis(
-                f"The host {others[0]} works on the same database, and without REDIS_URL neither "
-                "can hear of the other's sessions. Set it to the same Redis on all machines."
-            )
-        hosts.enter(presence)
-
     async def _beat(self) -> None:
         """Say every two seconds that this host is there, and look whether there is work."""
         while True:
             await asyncio.sleep(BEAT_SECONDS)
-            load = os.getloadavg()[0] / (os.cpu_count() or 1)
-            news = Beat(load=load, problem=self._problem(), stats=metrics.stats())
-            try:
-                await self._runs.log.run_in_background(
-                    hosts.beat, self.host, self.incarnation, news
-                )
-            except HostNameTaken as error:
-                logger.error("%s", error)
-            except session_rows.DatabaseTrouble as error:
-                logger.warning("the host could not be kept fresh: %s", error)
+            await self.presence.beat(self._problem())
             self._runs.look_into_queue()
 
     def _problem(self) -> str:
@@ -182,24 +136,14 @@ class PersistentSessionManager:
             "recovery": self.recovery.to_wire(),
         }
 
-    async def recover(self) -> recovery.Report:
-        """Look again for what nobody follows, and return what became of it."""
-        async with self._recovering:
-            report = await recovery.recover(self._runs, self._runs.log)
-        if report:
-            logger.warning("recovered: %s", report.summary())
-        self._undecided = bool(report.undecided)
-        if report or not self.recovery:
-            self.recovery = report
-        return report
+    @property
+    def recovery(self) -> Report:
+        """What the last recovery that did anything has done."""
+        return self._recoverer.report
 
-    async def _recover_again(self) -> None:
-        while True:
-            await asyncio.sleep(RECOVER_UNDECIDED_SECONDS if self._undecided else RECOVER_SECONDS)
-            try:
-                await self.recover()
-            except (*session_rows.DatabaseTrouble, OSError) as error:
-                logger.warning("recovery was put off: %s", error)
+    async def recover(self) -> Report:
+        """Look again for what nobody follows, and return what became of it."""
+        return await self._recoverer.recover()
 
     async def forget_older_than(self, days: int) -> list[str]:
         """Delete what ended more than `days` days ago, with its log; return the ids."""
@@ -396,51 +340,3 @@ def _record_start(request: LaunchRequest, session: Session) -> None:
     action = audit.Action.SESSION_QUEUED if queued else audit.Action.SESSION_STARTED
     command, folder = session.command_line, session.working_dir
     audit.note(action, request.asked_by, session, command=command, folder=folder)
-
-
-_verbs: SessionVerbs | None = None
-
-
-def set_manager(verbs: SessionVerbs | None) -> None:
-    """Have these verbs answer for all sessions in this process, or leave it without any."""
-    global _verbs  # one per process, set by its life cycle
-    _verbs = verbs
-
-
-def get_manager() -> SessionVerbs:
-    """Return what answers for all sessions in this process; raises ManagerUnavailable."""
-    if _verbs is None or _verbs.started_at is None:
-        raise ManagerUnavailable("The session manager is not running yet; try again in a moment.")
-    return _verbs
-
-
-def to_wire(session: Session | SessionRow, caller: Caller) -> dict[str, Any]:
-    """Return a session as this caller reads it: its row, and what only its manager knows.
-
-    `access` is "control" for who may type into it and end it, else "view".
-    """
-    wire = session.to_wire()
-    known = _verbs.stalled(str(session.id)) if _verbs else None
-    controls = caller.controls(session.owner_id, Right.INPUT)
-    return {
-        **wire,
-        # What is known here is newer than what another process reads in the row.
-        "stalled": wire["stalled"] if known is None else known or None,
-        "access": "control" if controls else "view",
-    }
-
-
-def call_manager(verb: Callable[[SessionVerbs], Coroutine[Any, Any, T]]) -> T:
-    """Run a verb from a thread and return what it returns.
-
-    Raises what the verb raises, and ManagerUnavailable when it takes longer than 20 s.
-    """
-    verbs = get_manager()
-    if verbs.loop is None:
-        raise ManagerUnavailable("The session manager is not running yet; try again in a moment.")
-    future = asyncio.run_coroutine_threadsafe(verb(verbs), verbs.loop)
-    try:
-        return future.result(CALL_SECONDS)
-    except TimeoutError as error:
-        future.cancel()
-        raise ManagerUnavailable("The session manager does not answer; try again.") from error

@@ -4,15 +4,24 @@ In a server of its own the session manager answers. Where several processes work
 does, which asks the manager of the host that has the session.
 """
 
+import asyncio
 from asyncio import AbstractEventLoop
-from collections.abc import Collection
-from typing import Any, Protocol
+from collections.abc import Callable, Collection, Coroutine
+from typing import Any, Protocol, TypeVar
 
+from sessions_app.callers import Caller
 from sessions_app.events import LifecycleEvent
+from sessions_app.exceptions import ManagerUnavailable
 from sessions_app.launch import LaunchRequest
 from sessions_app.models import Session
 from sessions_app.recovery import Report
+from sessions_app.rights import Right
 from sessions_app.screen_state import ScreenState
+from sessions_app.session_row import SessionRow
+
+CALL_SECONDS = 20.0
+
+T = TypeVar("T")
 
 
 class SessionVerbs(Protocol):
@@ -81,3 +90,51 @@ class SessionVerbs(Protocol):
 
         For any thread.
         """
+
+
+_verbs: SessionVerbs | None = None
+
+
+def set_manager(verbs: SessionVerbs | None) -> None:
+    """Have these verbs answer for all sessions in this process, or leave it without any."""
+    global _verbs  # one per process, set by its life cycle
+    _verbs = verbs
+
+
+def get_manager() -> SessionVerbs:
+    """Return what answers for all sessions in this process; raises ManagerUnavailable."""
+    if _verbs is None or _verbs.started_at is None:
+        raise ManagerUnavailable("The session manager is not running yet; try again in a moment.")
+    return _verbs
+
+
+def to_wire(session: Session | SessionRow, caller: Caller) -> dict[str, Any]:
+    """Return a session as this caller reads it: its row, and what only its manager knows.
+
+    `access` is "control" for who may type into it and end it, else "view".
+    """
+    wire = session.to_wire()
+    known = _verbs.stalled(str(session.id)) if _verbs else None
+    controls = caller.controls(session.owner_id, Right.INPUT)
+    return {
+        **wire,
+        # What is known here is newer than what another process reads in the row.
+        "stalled": wire["stalled"] if known is None else known or None,
+        "access": "control" if controls else "view",
+    }
+
+
+def call_manager(verb: Callable[[SessionVerbs], Coroutine[Any, Any, T]]) -> T:
+    """Run a verb from a thread and return what it returns.
+
+    Raises what the verb raises, and ManagerUnavailable when it takes longer than 20 s.
+    """
+    verbs = get_manager()
+    if verbs.loop is None:
+        raise ManagerUnavailable("The session manager is not running yet; try again in a moment.")
+    future = asyncio.run_coroutine_threadsafe(verb(verbs), verbs.loop)
+    try:
+        return future.result(CALL_SECONDS)
+    except TimeoutError as error:
+        future.cancel()
+        raise ManagerUnavailable("The session manager does not answer; try again.") from error

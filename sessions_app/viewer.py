@@ -21,21 +21,20 @@ from django.utils import timezone
 
 from sessions_app import event_log
 from sessions_app.callers import Caller
+from sessions_app.catch_up import CatchUp
 from sessions_app.cursor import Cursor, Missing
-from sessions_app.events import OutputEvent, ServerMessage, iso, output_head, whole_characters
+from sessions_app.events import ServerMessage
 from sessions_app.exceptions import SessionNotFound
 from sessions_app.fanout import FanOut, Tail
 from sessions_app.live_frames import Frame
 from sessions_app.models import Session
 from sessions_app.rights import Right
-from sessions_app.screen_state import ScreenState
-from sessions_app.session_manager import get_manager, to_wire
+from sessions_app.session_verbs import get_manager, to_wire
 from sessions_app.transport import Outlet
 
 # Bytes that may wait in the server's own buffers for one client.
 UNSENT_BYTES = 512 * 1024
 UNSENT_RETRY_SECONDS = 0.01
-CATCH_UP_BYTES = 256 * 1024
 # Sessions that ended before the viewer's eyes, so that they are not discovered again.
 FINISHED_KEPT = 1000
 EARLY_KEPT = 1000
@@ -73,6 +72,7 @@ class Viewer:
         self._fan_out = fan_out
         self._outlet = outlet
         self._cursors: dict[str, Cursor] = {}
+        self._catch_up = CatchUp(fan_out.log, outlet, self._is_current)
         self._dirty: dict[str, None] = {}
         self._notices: deque[tuple[str, Notice]] = deque()
         self._wake = asyncio.Event()
@@ -172,6 +172,10 @@ class Viewer:
         for session_id in list(self._cursors):
             self._drop(session_id)
 
+    def _is_current(self, cursor: Cursor) -> bool:
+        """Tell whether the client has not asked for another stream meanwhile."""
+        return self._cursors.get(cursor.session_id) is cursor
+
     def _rows(self, sessions: list[str] | None) -> list[Session]:
         rows = Session.objects.visible_to(self.caller).select_related("owner")
         return list(rows.active() if sessions is None else rows.filter(pk__in=sessions))
@@ -207,12 +211,12 @@ class Viewer:
         if position is None:
             cursor.seq = row.last_seq
             if cursor.output and row.last_seq:  # what has not begun has no screen
-                await self._draw(cursor, await get_manager().last_screen(session_id))
+                await self._catch_up.draw(cursor)
         elif _can_continue(position, row, kept, tail):
             cursor.seq, cursor.offset = position.seq, position.offset
         else:
             cursor.seq = row.last_seq
-            await self._reset(cursor)
+            await self._catch_up.reset(cursor)
         cursor.ready = True
         self.wake(session_id)
 
@@ -301,7 +305,7 @@ class Viewer:
             if isinstance(following, Frame):
                 await self._outlet.send(following)
                 return True
-            return await self._fetch(cursor, following)
+            return await self._catch_up.fetch(cursor, following)
         finally:
             cursor.busy = False
 
@@ -310,17 +314,6 @@ class Viewer:
         if cursor.over and self.everything:
             self._finish(cursor.session_id)
         return following
-
-    async def _fetch(self, cursor: Cursor, missing: Missing) -> bool:
-        """Get what the tail does not have; False when there is nothing."""
-        match missing:
-            case Missing.EVENTS:
-                return await self._fetch_events(cursor)
-            case Missing.OUTPUT:
-                return await self._send_from_log(cursor)
-            case _:
-                await self._reset(cursor)
-                return True
 
     def _finish(self, session_id: str) -> None:
         """Let go of a session that has ended: who watches everything stays for months."""
@@ -342,73 +335,6 @@ class Viewer:
         waiting, self._without_room = self._without_room, set()
         for session_id in waiting:
             self.wake(session_id)
-
-    async def _fetch_events(self, cursor: Cursor) -> bool:
-        events = await self._fan_out.log.run(
-            event_log.read_events, cursor.session_id, after=cursor.seq, limit=100
-        )
-        cursor.take_events(events)
-        return bool(events)
-
-    async def _send_from_log(self, cursor: Cursor) -> bool:
-        """Send what the tail does not have, in a larger piece, up to the next event."""
-        session_id, offset = cursor.session_id, cursor.offset
-        most = min(CATCH_UP_BYTES, cursor.output_end() - offset)
-        trouble: Error | None = None
-        try:
-            data = await self._fan_out.log.run(event_log.read_output, session_id, offset, most)
-        except Error as error:
-            data, trouble = b"", error
-        if not data:  # another host may have what the archive does not have yet
-            data = await get_manager().read_output(session_id, offset, most)
-        if self._cursors.get(cursor.session_id) is not cursor:
-            return False  # the client has asked for another stream meanwhile
-        if not data and trouble is not None:
-            raise trouble
-        if not data:
-            return await self._skip_what_is_gone(cursor)
-        data = data[: whole_characters(data) or len(data)]
-        output = OutputEvent(
-            session_id=cursor.session_id,
-            offset=cursor.offset,
-            data=data,
-            timestamp=timezone.now(),
-        )
-        cursor.offset = output.next_offset
-        await self._send_json(output.to_wire())
-        return True
-
-    async def _skip_what_is_gone(self, cursor: Cursor) -> bool:
-        base, _ = await self._fan_out.log.run(event_log.output_range, cursor.session_id)
-        if base <= cursor.offset:
-            return False
-        await self._reset(cursor)
-        return True
-
-    async def _reset(self, cursor: Cursor) -> None:
-        """Tell the client that the stream does not go on where it was, and draw the screen."""
-        state = await get_manager().last_screen(cursor.session_id)
-        await self._send_json(
-            {
-                "type": ServerMessage.RESET,
-                "sessionId": cursor.session_id,
-                "seq": cursor.seq,
-                "offset": state.offset,
-            }
-        )
-        await self._draw(cursor, state)
-
-    async def _draw(self, cursor: Cursor, state: ScreenState) -> None:
-        cursor.jump(state.offset)
-        await self._send_json(
-            {
-                **output_head(cursor.session_id, iso(timezone.now()), 0, state.offset),
-                "data": state.ansi.decode("utf-8", "replace"),
-                "replay": True,
-                "cols": state.cols,
-                "rows": state.rows,
-            }
-        )
 
     async def _send_json(self, message: dict[str, Any]) -> None:
         await self._outlet.send(Frame.of(message))

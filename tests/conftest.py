@@ -14,7 +14,7 @@ from django.db import connection
 from django.test import Client
 from pytest_django import DjangoDbBlocker
 
-from sessions_app import session_manager
+from sessions_app import session_verbs
 from sessions_app.rights import Role
 from tests import engines, real_server
 from tests.cast import scripted, with_role
@@ -158,6 +158,6 @@ def api(alice: User) -> Client:
 def fake_manager(db: None, monkeypatch: pytest.MonkeyPatch) -> FakeManager:
     """A manager without programs, as the one of this process."""
     fake = FakeManager()
-    monkeypatch.setattr(session_manager, "call_manager", fake.call)
-    monkeypatch.setattr(session_manager, "get_manager", lambda: fake)
+    monkeypatch.setattr(session_verbs, "call_manager", fake.call)
+    monkeypatch.setattr(session_verbs, "get_manager", lambda: fake)
     return fake

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from sessions_app import audit, event_log, session_manager
+from sessions_app import audit, event_log, session_verbs
 from sessions_app.admin.audit import records_of
 from sessions_app.admin.log import fields_in_words
 from sessions_app.admin.read_only import Base, ReadOnlyAdmin
@@ -193,7 +193,7 @@ class SessionAdmin(ReadOnlyAdmin):
             key = str(session.pk)
             try:
                 self._check_control(request, session)
-                session_manager.call_manager(lambda manager, key=key: manager.end(key, by=by))  # type: ignore[misc]  # the key of this turn
+                session_verbs.call_manager(lambda manager, key=key: manager.end(key, by=by))  # type: ignore[misc]  # the key of this turn
                 audit.note(Action.SESSION_ENDED, audit.visitor(request), session)
             except SessionError as error:
                 self.message_user(request, f"{session}: {error}", messages.ERROR)
@@ -238,7 +238,7 @@ class SessionAdmin(ReadOnlyAdmin):
     def delete_model(self, request: HttpRequest, obj: Session) -> None:
         """Forget it through the manager, and note who did."""
         self._check_control(request, obj)
-        session_manager.call_manager(lambda manager: manager.forget(str(obj.pk)))
+        session_verbs.call_manager(lambda manager: manager.forget(str(obj.pk)))
         audit.note(Action.SESSION_FORGOTTEN, audit.visitor(request), obj)
         super().log_deletions(request, [obj])  # type: ignore[arg-type]  # any iterable does
 
@@ -276,7 +276,7 @@ class SessionAdmin(ReadOnlyAdmin):
             return self._recover_now(request)
         context: dict[str, Any] = {**self.admin_site.each_context(request), "title": "Recovery"}
         try:
-            health = session_manager.get_manager().health()
+            health = session_verbs.get_manager().health()
             context |= {"health": health, "rows": _recovery_rows(health["recovery"])}
         except SessionError as error:
             context["trouble"] = str(error)
@@ -284,7 +284,7 @@ class SessionAdmin(ReadOnlyAdmin):
 
     def _recover_now(self, request: HttpRequest) -> HttpResponse:
         try:
-            report = session_manager.call_manager(lambda manager: manager.recover())
+            report = session_verbs.call_manager(lambda manager: manager.recover())
             found = report.summary()
             audit.note(Action.RECOVERED, audit.visitor(request), found=found)
         except (SessionError, Error) as error:

@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from sessions_app import audit, session_manager
+from sessions_app import audit, session_verbs
 from sessions_app.api.fields import WireSerializer
 from sessions_app.api.rendering import FastJSONRenderer
 from sessions_app.api.serializers import ErrorSerializer
@@ -115,7 +115,7 @@ class ApiView(APIView):
         if session.is_alive and settings.REDIS_URL:
             key = str(session.pk)
             with suppress(ManagerUnavailable):  # what the log has by now can be read all the same
-                session_manager.call_manager(lambda verbs: verbs.bring_up_to_date(key))
+                session_verbs.call_manager(lambda verbs: verbs.bring_up_to_date(key))
 
     def describe(self, request: Request, session_id: UUID) -> dict[str, Any]:
         """Return the session as this caller reads it."""
@@ -123,7 +123,7 @@ class ApiView(APIView):
 
     def wire(self, request: Request, session: Session | SessionRow) -> dict[str, Any]:
         """Return this session so."""
-        return session_manager.to_wire(session, self.caller(request))
+        return session_verbs.to_wire(session, self.caller(request))
 
     def visible(self, request: Request) -> SessionQuerySet:
         """Return the sessions that the caller may see, owners fetched along."""

@@ -13,7 +13,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from sessions_app import audit, session_manager
+from sessions_app import audit, session_verbs
 from sessions_app.api import serializers as wire
 from sessions_app.api.authentication import (
     BearerAuthentication,
@@ -152,7 +152,7 @@ class CheckpointView(ApiView):
         if self.caller(request).speaks_for != session_id:
             self.session(request, session_id, Right.INPUT)
         checkpoint = validated_checkpoint(request.data)
-        event = session_manager.call_manager(
+        event = session_verbs.call_manager(
             lambda manager: manager.report_checkpoint(str(session_id), checkpoint)
         )
         session = Session.objects.filter(pk=session_id).first()

@@ -5,7 +5,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from sessions_app import program, session_manager
+from sessions_app import program, session_verbs
 from sessions_app.api import serializers as wire
 from sessions_app.api.base import ApiView, answers, validated
 from sessions_app.folders import directories_under
@@ -32,4 +32,4 @@ class DirectoriesView(ApiView):
 def _found(path: str, host: str) -> list[str]:
     if settings.HARNESS_ROLE != "web" and host in ("", settings.HARNESS_HOST_NAME):
         return directories_under(path, program.launch_rules())
-    return session_manager.call_manager(lambda verbs: verbs.folders(path, host))
+    return session_verbs.call_manager(lambda verbs: verbs.folders(path, host))

@@ -9,7 +9,7 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from sessions_app import audit, event_log, session_lists, session_manager
+from sessions_app import audit, event_log, session_lists, session_verbs
 from sessions_app.api import serializers as wire
 from sessions_app.api.base import ApiView, answers, validated
 from sessions_app.api.pagination import decode, next_link
@@ -93,7 +93,7 @@ class SessionsView(ApiView):
             idempotency_key=idempotency_key(request),
             asked_by=self.who(request),
         )
-        session_id = session_manager.call_manager(lambda manager: manager.create(launch))
+        session_id = session_verbs.call_manager(lambda manager: manager.create(launch))
         session = self.session(request, UUID(session_id))
         where = reverse("api-session", args=[session.pk])
         return Response(
@@ -142,7 +142,7 @@ class SessionView(ApiView):
         changes = validated(wire.ChangeSerializer, request.data)
         if "name" in changes:
             changes["name"] = changes["name"] or ""
-        session_manager.call_manager(lambda manager: manager.change(str(session_id), **changes))
+        session_verbs.call_manager(lambda manager: manager.change(str(session_id), **changes))
         _record_changes(self.who(request), session, changes)
         return Response(self.describe(request, session_id))
 
@@ -154,7 +154,7 @@ class SessionView(ApiView):
     def delete(self, request: Request, session_id: UUID) -> Response:
         """Delete it, if it has ended."""
         session = self.session(request, session_id, Right.START)
-        session_manager.call_manager(lambda manager: manager.forget(str(session_id)))
+        session_verbs.call_manager(lambda manager: manager.forget(str(session_id)))
         audit.note(audit.Action.SESSION_FORGOTTEN, self.who(request), session)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -187,12 +187,12 @@ class InputView(ApiView):
         key = str(session_id)
         data = (typed["data"] if "data" in typed else typed["text"]).encode()
         if "data" in typed:
-            session_manager.call_manager(
+            session_verbs.call_manager(
                 lambda manager: manager.write(key, data, patience=PATIENCE_SECONDS)
             )
         else:
             text, submit = typed["text"], typed["submit"]
-            session_manager.call_manager(
+            session_verbs.call_manager(
                 lambda manager: manager.type_text(
                     key, text, submit=submit, patience=PATIENCE_SECONDS
                 )
@@ -215,7 +215,7 @@ class ResizeView(ApiView):
         session = self.session(request, session_id, Right.INPUT)
         size = validated(wire.ResizeSerializer, request.data)
         key, cols, rows = str(session_id), size["cols"], size["rows"]
-        session_manager.call_manager(lambda manager: manager.resize(key, cols, rows))
+        session_verbs.call_manager(lambda manager: manager.resize(key, cols, rows))
         audit.resized(self.who(request), session, cols, rows)
         return _done(key, status.HTTP_200_OK, cols=cols, rows=rows)
 
@@ -236,7 +236,7 @@ class EndView(ApiView):
         session = self.session(request, session_id, Right.START)
         key, by = str(session_id), request.user.get_username()
         grace = validated(wire.EndSerializer, request.data)["grace"]
-        session_manager.call_manager(lambda manager: manager.end(key, grace=grace, by=by))
+        session_verbs.call_manager(lambda manager: manager.end(key, grace=grace, by=by))
         audit.note(audit.Action.SESSION_ENDED, self.who(request), session, grace=grace)
         return _done(key, status.HTTP_202_ACCEPTED)
 
@@ -273,7 +273,7 @@ class ScreenView(ApiView):
     def get(self, request: Request, session_id: UUID) -> Response:
         """Return its text and what draws it."""
         self.session(request, session_id)
-        screen = session_manager.call_manager(lambda manager: manager.screen(str(session_id)))
+        screen = session_verbs.call_manager(lambda manager: manager.screen(str(session_id)))
         return Response(
             {
                 "cols": screen.cols,

@@ -38,7 +38,7 @@ def test_a_server_without_its_manager_is_down(
     def nobody() -> None:
         raise ManagerUnavailable("The session manager is not running yet.")
 
-    monkeypatch.setattr("sessions_app.session_manager.get_manager", nobody)
+    monkeypatch.setattr("sessions_app.session_verbs.get_manager", nobody)
     answer = client.get("/health")
     assert (answer.status_code, answer.json()["status"]) == (503, "error")
     assert "not running" in answer.json()["reason"]

@@ -26,7 +26,8 @@ from sessions_app.holder_client import HolderGone, LaunchFailed
 from sessions_app.launch import LaunchRequest
 from sessions_app.models import OutputSegment, ScreenSnapshot, Session
 from sessions_app.rights import Right
-from sessions_app.session_manager import PersistentSessionManager, set_manager, to_wire
+from sessions_app.session_manager import PersistentSessionManager
+from sessions_app.session_verbs import set_manager, to_wire
 from sessions_app.signals import session_event
 from tests.locked_database import locked_database
 from tests.sessions.fake_holders import FakeHolder, FakeHolders
