@@ -36,7 +36,7 @@ from sessions_app.live_frames import Frame
 from sessions_app.models import Session
 from sessions_app.rights import Right
 from sessions_app.session_verbs import get_manager, to_wire
-from sessions_app.transport import SCOPE_KEY, Outlet
+from sessions_app.transport import SCOPE_KEY, Outlet, Receive, Scope, Send
 from sessions_app.viewer import Viewer
 
 logger = logging.getLogger(__name__)
@@ -73,9 +73,16 @@ class SessionConsumer(AsyncWebsocketConsumer):
         """
         await getattr(self, get_handler_name(message))(message)
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve the client until it leaves, or the server stops waiting for that."""
+        self._inputs, self._examining = set(), asyncio.Lock()
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._leave()
+
     async def connect(self) -> None:
         """Accept, join, send the initial state and begin to stream."""
-        self._inputs, self._examining = set(), asyncio.Lock()
         self.outlet = Outlet(self.base_send, self.scope.get(SCOPE_KEY))
         await self.accept()
         try:
@@ -105,16 +112,16 @@ class SessionConsumer(AsyncWebsocketConsumer):
     async def _subscribe(self, viewer: Viewer, wanted: Subscribe) -> None:
         try:
             await viewer.subscribe(wanted.sessions, wanted.positions, wanted.output)
-        except Error as error:
+        except (Error, ManagerUnavailable) as error:
             await self._come_again_later(error)
 
-    async def _come_again_later(self, error: Error) -> None:
-        """Close a stream that the database kept from beginning: half of it would be missing."""
+    async def _come_again_later(self, error: Exception) -> None:
+        """Close a stream that could not begin as it should: half of it would be missing."""
         logger.warning("a live stream cannot begin: %s", error)
         await self.close(CloseCode.SERVER_STOPPING)
 
-    async def disconnect(self, code: int) -> None:
-        """Leave the fan-out."""
+    def _leave(self) -> None:
+        """Let go of the fan-out, and of everything that goes on for the client."""
         lifecycle.consumers.discard(self)
         for task in (*self._inputs, *filter(None, [self._streaming])):
             task.cancel()

@@ -106,6 +106,7 @@ class Tail:
         self.rests_until = 0.0
         self.round_due: asyncio.TimerHandle | None = None
         self.head_of_round = 0
+        self.seq_of_round = 0
         self._recent = RecentOutput(session_id, room)
         self._events: deque[EventFrame] = deque(maxlen=TAIL_EVENTS)
         self._head_before = 0
@@ -118,6 +119,11 @@ class Tail:
             self.head = head
         self.last_seq = max(self.last_seq, last_seq)
         return news
+
+    @property
+    def has_news(self) -> bool:
+        """Tell whether the viewers have not been woken since the log was known to reach so far."""
+        return self.head > self.head_of_round or self.last_seq > self.seq_of_round
 
     def add_output(self, piece: Piece | None, start: int, end: int) -> None:
         """Add a piece; one that does not follow the last leaves a gap that the log fills.
@@ -303,7 +309,7 @@ class FanOut:
         if tail.round_due is not None:
             tail.round_due.cancel()
             tail.round_due = None
-        tail.head_of_round = tail.head
+        tail.head_of_round, tail.seq_of_round = tail.head, tail.last_seq
         loop = asyncio.get_running_loop()
         begun = loop.time()
         for watcher in tuple(tail.watchers):
@@ -341,8 +347,12 @@ class FanOut:
         """Tell viewers of what the layer has lost."""
         for head in heads:
             known = self._tails.get(head.session_id)
-            if known is not None and known.lift(head.output_bytes, head.last_seq):
+            if known is None:
+                continue
+            if known.lift(head.output_bytes, head.last_seq):
                 counts.gaps_healed += 1
+            # Or somebody who came lately has found out; the others are to hear of it as well.
+            if known.has_news:
                 self._begin_round(known)
         by_id = {head.session_id: head for head in heads}
         for watcher in self._of_everything():

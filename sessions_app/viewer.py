@@ -138,16 +138,19 @@ class Viewer:
         nothing has changed.
         """
         async with self._subscribing:
-            self.everything = sessions is None
+            # Whoever wants everything hears of what begins from now on, not from the answer on.
+            self.everything = self.everything or sessions is None
             rows = await self._fan_out.log.run(self._rows, sessions)
             if sessions is not None and len(rows) < len(set(sessions)):
                 raise SessionNotFound("There is no such session.")
+            self.everything = sessions is None
             for session_id in set(self._cursors) - {str(row.pk) for row in rows}:
                 self._drop(session_id)
             self._everything_output = output is True
             heads = await self._watch(rows, output)
             for row in rows:
-                await self._begin(row, positions.get(str(row.pk)), heads.get(str(row.pk), 0))
+                position, head = positions.get(str(row.pk)), heads.get(str(row.pk), 0)
+                await self._begin_if_there(row, position, head)
             early, self._early = self._early or {}, None
             for session_id, hidden in early.items():
                 self.changed(session_id, hidden=hidden)
@@ -196,6 +199,13 @@ class Viewer:
         await self._fan_out.join(str(row.pk) for row in rows)
         return await get_manager().heads([str(row.pk) for row in rows if row.is_alive])
 
+    async def _begin_if_there(self, row: Session, position: Position | None, head: int) -> None:
+        """Show it, or say that it has been forgotten since it was found."""
+        try:
+            await self._begin(row, position, head)
+        except SessionNotFound:
+            self.forgotten(str(row.pk))
+
     async def _begin(self, row: Session, position: Position | None, head: int) -> None:
         """Show a session that is watched, from the client's position or its current screen.
 
@@ -243,6 +253,9 @@ class Viewer:
         """Do the next step; while the database does not answer, what needs it is put off."""
         try:
             return await self._step(cursor)
+        except SessionNotFound:
+            self.forgotten(cursor.session_id)
+            return False
         except Error as error:
             logger.warning("session %s cannot be read yet: %s", cursor.session_id, error)
             loop = asyncio.get_running_loop()
@@ -270,9 +283,18 @@ class Viewer:
                 session = to_wire(row, self.caller)
                 await self._send_json({"type": ServerMessage.UPDATED, "session": session})
             if self.everything and self._is_news(row):
-                start = Position(seq=0, offset=0)
-                heads = await self._watch([row], self._everything_output)
-                await self._begin(row, start, heads.get(session_id, 0))
+                await self._take_in(row)
+
+    async def _take_in(self, row: Session) -> None:
+        """Show a session that is new to the client, from its beginning."""
+        session_id = str(row.pk)
+        try:
+            heads = await self._watch([row], self._everything_output)
+            start = Position(seq=0, offset=0)
+            await self._begin_if_there(row, start, heads.get(session_id, 0))
+        except Error:
+            self._drop(session_id)  # else it would not be new when this is tried again
+            raise
 
     def _was_seen(self, session_id: str, notice: Notice) -> bool:
         """Tell whether the client may know a session that it cannot see now."""
