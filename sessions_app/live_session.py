@@ -231,13 +231,19 @@ class LiveSession:
 
     async def report_checkpoint(self, checkpoint: dict[str, Any]) -> LifecycleEvent:
         """Note a checkpoint that the program declared itself; returns its event."""
+        before = self.tracker.current
         reports = self.tracker.explicit(checkpoint)
         if not reports:
             raise InvalidTransition("The session is waiting at this very checkpoint already.")
+        (report,) = reports
         async with self._teller.in_order:
-            facts = [reported(report, self.head) for report in reports]
-            events = [await self._teller.append(fact) for fact in facts]
-        return events[-1]
+            try:
+                return await self._teller.append(reported(report, self.head))
+            except Exception:
+                # It is not in the log: the program is told so, and may declare it once more.
+                if self.tracker.current == report:
+                    self.tracker.restore(before)
+                raise
 
     async def _to_holder(self, verb: Callable[[Holder], Awaitable[T]]) -> T:
         if self._holder is None or self.exit is not None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import OperationalError
 
 from sessions_app import event_log, lifecycle
 from sessions_app.events import EventType, Status
@@ -118,6 +119,24 @@ async def test_the_same_checkpoint_twice_is_refused(manager: PersistentSessionMa
     await manager.report_checkpoint(session_id, checkpoint)
     with pytest.raises(InvalidTransition, match="already"):
         await manager.report_checkpoint(session_id, checkpoint)
+
+
+async def test_a_checkpoint_that_the_database_did_not_take_can_be_posted_again(
+    manager: PersistentSessionManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_id = await start(manager, "read; sleep 99")
+    checkpoint = {"type": "human-action", "action": "Plug it in"}
+
+    def fail(*args: object, **details: object) -> None:
+        raise OperationalError("gone")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(event_log, "append_event", fail)
+        with pytest.raises(OperationalError):
+            await manager.report_checkpoint(session_id, checkpoint)
+    event = await manager.report_checkpoint(session_id, checkpoint)
+    assert event.fields["checkpoint"] == checkpoint
+    assert (await row(session_id)).status == Status.WAITING_CHECKPOINT
 
 
 async def test_what_a_terminal_answers_by_itself_is_no_answer_to_a_checkpoint(
