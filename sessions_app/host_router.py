@@ -13,6 +13,7 @@ from sessions_app.audit import Actor
 from sessions_app.events import LifecycleEvent, iso
 from sessions_app.exceptions import (
     HostDraining,
+    HostSilent,
     ManagerUnavailable,
     NoFreeSlot,
     SessionError,
@@ -84,6 +85,18 @@ class HostRouter:
             if len(self._places) > PLACES_KEPT:
                 self._places.popitem(last=False)
         return host
+
+    async def _ask(self, session_id: str, host: str, verb: str, **details: Any) -> Any:
+        """Have the session's host do something about it; raises as HostCalls.ask does.
+
+        Raises SessionNotRunning where the host is silent, and the session has ended meanwhile.
+        """
+        try:
+            return await self._calls.ask(host, verb, session_id=session_id, **details)
+        except HostSilent:
+            self._places.pop(session_id, None)
+            await self._place_of(session_id)
+            raise
 
     # Placement
 
@@ -161,7 +174,7 @@ class HostRouter:
                 received()
                 await getattr(self.local, verb)(session_id, **details)
                 return
-            await self._calls.ask(host, verb, received=received, session_id=session_id, **details)
+            await self._ask(session_id, host, verb, received=received, **details)
 
         await self._input_order.send(session_id, ask)
 
@@ -171,8 +184,7 @@ class HostRouter:
         if self.local is not None and self._is_here(host):
             await self.local.resize(session_id, cols, rows)
             return
-        details: dict[str, Any] = {"session_id": session_id, "cols": cols, "rows": rows}
-        await self._calls.ask(host, "resize", repeatable=True, **details)
+        await self._ask(session_id, host, "resize", repeatable=True, cols=cols, rows=rows)
 
     async def end(self, session_id: str, *, grace: float = 5.0, by: str = "") -> None:
         """Ask the program to end and kill it after `grace` seconds; take it out of the queue."""
@@ -183,8 +195,7 @@ class HostRouter:
         if self.local is not None and self._is_here(host):
             await self.local.end(session_id, grace=grace, by=by)
             return
-        details: dict[str, Any] = {"session_id": session_id, "grace": grace, "by": by}
-        await self._calls.ask(host, "end", repeatable=True, **details)
+        await self._ask(session_id, host, "end", repeatable=True, grace=grace, by=by)
 
     async def report_checkpoint(
         self, session_id: str, checkpoint: dict[str, Any]
@@ -193,20 +204,18 @@ class HostRouter:
         host = await self._place_of(session_id)
         if self.local is not None and self._is_here(host):
             return await self.local.report_checkpoint(session_id, checkpoint)
-        details: dict[str, Any] = {"session_id": session_id, "checkpoint": checkpoint}
-        seq = await self._calls.ask(host, "report_checkpoint", **details)
+        seq = await self._ask(session_id, host, "report_checkpoint", checkpoint=checkpoint)
         return await self._stored.event(session_id, int(seq))
 
     async def screen(self, session_id: str) -> ScreenState:
         """Return the screen as it stands now, or as it stood when the session ended."""
         try:
             host = await self._place_of(session_id)
+            if self.local is not None and self._is_here(host):
+                return await self.local.screen(session_id)
+            return ScreenState(**await self._ask(session_id, host, "screen", repeatable=True))
         except SessionNotRunning:
             return await self._stored.screen(session_id)
-        if self.local is not None and self._is_here(host):
-            return await self.local.screen(session_id)
-        details = await self._calls.ask(host, "screen", repeatable=True, session_id=session_id)
-        return ScreenState(**details)
 
     async def last_screen(self, session_id: str) -> ScreenState:
         """Return the newest screen that can be had, if need be an older one from the log."""
@@ -254,8 +263,9 @@ class HostRouter:
             host = await self._place_of(session_id)
             if self._is_here(host):
                 return b""
-            details: dict[str, Any] = {"session_id": session_id, "offset": offset, "limit": limit}
-            data: bytes = await self._calls.ask(host, "read_output", repeatable=True, **details)
+            data: bytes = await self._ask(
+                session_id, host, "read_output", repeatable=True, offset=offset, limit=limit
+            )
         except (ManagerUnavailable, SessionNotRunning):
             return b""
         return data
@@ -265,9 +275,7 @@ class HostRouter:
         try:
             host = await self._place_of(session_id)
             if not self._is_here(host):
-                await self._calls.ask(
-                    host, "bring_up_to_date", repeatable=True, session_id=session_id
-                )
+                await self._ask(session_id, host, "bring_up_to_date", repeatable=True)
         except (ManagerUnavailable, SessionNotRunning):
             return
 

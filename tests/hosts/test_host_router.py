@@ -309,6 +309,16 @@ async def test_a_viewer_gets_the_kept_screen_of_a_host_that_does_not_answer() ->
         await world.router.screen("remote")
 
 
+async def test_a_session_that_ended_before_its_host_fell_silent_is_one_that_has_ended() -> None:
+    world = World()
+    await world.router.write("remote", b"x")  # from then on its host is remembered
+    world.stored.places["remote"] = Whereabouts(Status.COMPLETED, "there", True)
+    world.calls.silent = {"there"}
+    with pytest.raises(SessionNotRunning, match="has ended"):
+        await world.router.write("remote", b"x")
+    assert (await world.router.screen("remote")).offset == 1
+
+
 async def test_heads_are_asked_for_once_per_host_and_missed_where_it_is_silent() -> None:
     world = World()
     world.stored.places["other"] = Whereabouts(Status.RUNNING, "there", True)
