@@ -139,6 +139,6 @@ class HostSilent(ManagerUnavailable):
 
 
 class OutcomeUnknown(ManagerUnavailable):
-    """The host was restarted before it answered: what was asked may have been done, or not."""
+    """Who was asked did not answer, or was restarted first: it may have been done, or not."""
 
     code = "outcome-unknown"

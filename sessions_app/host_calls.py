@@ -29,7 +29,7 @@ from sessions_app.exceptions import (
     SessionError,
     TooManyStarts,
 )
-from sessions_app.host_state import HostState, silent
+from sessions_app.host_state import HostState, silent, silent_amid
 from sessions_app.layer_calls import answered
 from sessions_app.metrics import counts
 
@@ -39,6 +39,8 @@ MANAGERS = "managers"
 # A host that acknowledges nothing for so long is silent; a question is repeated this often.
 SILENT_SECONDS = 5.0
 REPEAT_SECONDS = 1.0
+# For so long a manager that has stopped may be one that is just being replaced.
+REPLACED_SECONDS = 10.0
 # Questions that were answered, kept to know them when they come again.
 ANSWERED_KEPT = 4096
 
@@ -136,8 +138,8 @@ class HostCalls:
 
         `repeatable`: to do it twice does no harm. `received` is called when the manager says that
         it has the question, perhaps more than once. Raises what the verb raises; HostSilent when
-        the host does not answer; OutcomeUnknown when it was restarted before it did, and what was
-        asked is not repeatable.
+        the host does not answer; OutcomeUnknown when it does not, or was restarted before it did,
+        though it may have been asked, and what was asked is not repeatable.
         """
         call_id = uuid4().hex
         question = {
@@ -183,7 +185,9 @@ class HostCalls:
                 addressed, state.moved_to, sent = state.moved_to, None, 0
         if not went_out:
             raise ManagerUnavailable(f"The channel layer does not carry anything to {name} now.")
-        raise silent(await self._look_up(name) or host)
+        # A host that stood still, or whose answers were lost, has done it or will.
+        said = silent if question["repeatable"] else silent_amid
+        raise said(await self._look_up(name) or host)
 
     async def _present(self, name: str) -> HostState:
         """Return the host once it is there: one that is just being replaced is waited for."""
@@ -195,7 +199,8 @@ class HostCalls:
                 raise HostSilent(f"There is no host {name} any more.")
             if not host.is_silent:
                 return host
-            if not host.stopped or loop.time() > deadline:
+            is_being_replaced = host.stopped and host.silent_seconds < REPLACED_SECONDS
+            if not is_being_replaced or loop.time() > deadline:
                 raise silent(host)
             await asyncio.sleep(0.1)
 
@@ -279,8 +284,9 @@ class HostDesk:
         self._wake = wake
         self._group_channel = ""
         self._tasks: set[asyncio.Task[None]] = set()
-        # The answers of the questions that came lately; None while one is being carried out.
-        self._answers: OrderedDict[str, dict[str, Any] | None] = OrderedDict()
+        # The questions that are being carried out, and the answers of those that were lately.
+        self._at_it: set[str] = set()
+        self._answers: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
     async def start(self) -> None:
         """Begin to listen."""
@@ -315,26 +321,33 @@ class HostDesk:
         if question["to"] != self._incarnation:
             await self._tell(question, {"type": str(Kind.MOVED), "to": self._incarnation})
             return
-        if call_id in self._answers:
-            answer = self._answers[call_id]
-            await self._tell(question, answer or {"type": str(Kind.ACKNOWLEDGEMENT)})
+        if call_id in self._at_it:
+            await self._tell(question, {"type": str(Kind.ACKNOWLEDGEMENT)})
             return
-        self._answers[call_id] = None
+        if call_id in self._answers:
+            await self._tell(question, self._answers[call_id])
+            return
+        self._at_it.add(call_id)
+        try:
+            answer = await self._answer(question)
+        finally:
+            self._at_it.discard(call_id)
+        if not question["repeatable"]:  # else carried out anew if it comes again; it may be large
+            self._answers[call_id] = answer
+            if len(self._answers) > ANSWERED_KEPT:
+                self._answers.popitem(last=False)
+        await self._tell(question, answer)
+
+    async def _answer(self, question: dict[str, Any]) -> dict[str, Any]:
+        """Carry it out and return the answer; acknowledge what takes longer than a moment."""
         working = asyncio.ensure_future(self._carry_out(question))
         try:
-            # Most are done in a moment: their answer is acknowledgement enough.
+            # Most are done by then: their answer is acknowledgement enough.
             async with asyncio.timeout(REPEAT_SECONDS / 4):
-                answer = await asyncio.shield(working)
+                return await asyncio.shield(working)
         except TimeoutError:
             await self._tell(question, {"type": str(Kind.ACKNOWLEDGEMENT)})
-            answer = await working
-        if question["repeatable"]:
-            del self._answers[call_id]  # carried out anew if it comes again; it may be large
-        else:
-            self._answers[call_id] = answer
-        while len(self._answers) > ANSWERED_KEPT:
-            self._answers.popitem(last=False)
-        await self._tell(question, answer)
+            return await working
 
     async def _carry_out(self, question: dict[str, Any]) -> dict[str, Any]:
         try:

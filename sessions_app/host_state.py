@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sessions_app.events import iso
-from sessions_app.exceptions import HostDraining, HostSilent, InvalidRequest
+from sessions_app.exceptions import HostDraining, HostSilent, InvalidRequest, OutcomeUnknown
 
 BEAT_SECONDS = 2.0
 # A host that has not been heard of for this long is not given anything to do.
@@ -82,10 +82,21 @@ class HostState:
 
 def silent(host: HostState) -> HostSilent:
     """Return the error that says which host does not answer, and since when."""
+    return HostSilent(f"{_since_when(host)} Its programs go on; try again when it is back.")
+
+
+def silent_amid(host: HostState) -> OutcomeUnknown:
+    """Return the error that says so of a host that may have done what it was asked to do."""
+    return OutcomeUnknown(
+        f"{_since_when(host)} It may have done this all the same: look before you try again."
+    )
+
+
+def _since_when(host: HostState) -> str:
     what = "has been stopped" if host.stopped else "does not answer"
-    return HostSilent(
+    return (
         f"The host {host.name} {what}; it was last heard of {host.silent_seconds:.0f} seconds ago, "
-        f"at {iso(host.last_seen)}. Its programs go on; try again when it is back."
+        f"at {iso(host.last_seen)}."
     )
 
 

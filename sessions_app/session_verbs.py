@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from sessions_app.callers import Caller
 from sessions_app.events import LifecycleEvent
-from sessions_app.exceptions import ManagerUnavailable
+from sessions_app.exceptions import ManagerUnavailable, OutcomeUnknown
 from sessions_app.launch import LaunchRequest
 from sessions_app.models import Session
 from sessions_app.recovery import Report
@@ -127,7 +127,7 @@ def to_wire(session: Session | SessionRow, caller: Caller) -> dict[str, Any]:
 def call_manager(verb: Callable[[SessionVerbs], Coroutine[Any, Any, T]]) -> T:
     """Run a verb from a thread and return what it returns.
 
-    Raises what the verb raises, and ManagerUnavailable when it takes longer than 20 s.
+    Raises what the verb raises, and OutcomeUnknown when it takes longer than 20 s.
     """
     verbs = get_manager()
     if verbs.loop is None:
@@ -137,4 +137,7 @@ def call_manager(verb: Callable[[SessionVerbs], Coroutine[Any, Any, T]]) -> T:
         return future.result(CALL_SECONDS)
     except TimeoutError as error:
         future.cancel()
-        raise ManagerUnavailable("The session manager does not answer; try again.") from error
+        raise OutcomeUnknown(
+            "The session manager does not answer. It may do this all the same: look before you try "
+            "again."
+        ) from error

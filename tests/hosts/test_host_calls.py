@@ -183,9 +183,26 @@ async def test_a_host_that_is_at_it_is_waited_for_however_long_it_takes(net: Net
     assert net.manager.done == ["x"]
 
 
-async def test_a_host_that_says_nothing_is_named_with_since_when(net: Net) -> None:
-    with pytest.raises(HostSilent, match=r"The host Büro 1 does not answer; .*2026-01-31T12:00"):
-        await net.calls.ask(HOST.name, "note", what=1)
+@pytest.mark.parametrize("repeatable", [True, False])
+async def test_a_host_that_says_nothing_is_named_with_since_when(
+    net: Net, repeatable: bool
+) -> None:
+    with pytest.raises(ManagerUnavailable) as raised:
+        await net.calls.ask(HOST.name, "note", repeatable=repeatable, what=1)
+    assert str(raised.value).startswith("The host Büro 1 does not answer; it was last heard of ")
+    assert "2026-01-31T12:00" in str(raised.value)
+    # It may stand still, and do later what it was asked.
+    assert type(raised.value) is (HostSilent if repeatable else OutcomeUnknown)
+
+
+async def test_nobody_is_told_to_try_again_what_was_done_though_the_answers_were_lost(
+    net: Net,
+) -> None:
+    net.layer.loses = lambda message: message["type"] != Kind.CALL
+    async with running(net.desk()):
+        with pytest.raises(OutcomeUnknown, match="look before you try again"):
+            await net.calls.ask(HOST.name, "note", what=1)
+    assert net.manager.done == [1]
 
 
 async def test_a_host_that_is_known_to_be_silent_is_not_even_asked(net: Net) -> None:
@@ -193,6 +210,13 @@ async def test_a_host_that_is_known_to_be_silent_is_not_even_asked(net: Net) -> 
     with pytest.raises(HostSilent, match="60 seconds ago"):
         await net.calls.ask(HOST.name, "note", what=1)
     assert net.layer.sent == []
+    assert net.looked == 1
+
+
+async def test_a_host_that_was_stopped_a_while_ago_is_not_waited_for(net: Net) -> None:
+    net.host = replace(HOST, stopped=True, silent_seconds=60.0)
+    with pytest.raises(HostSilent, match=r"has been stopped; .* 60 seconds ago"):
+        await net.calls.ask(HOST.name, "note", what=1)
     assert net.looked == 1
 
 
@@ -334,9 +358,28 @@ async def test_of_the_others_only_the_newest_are_kept(
     async with running(desk):
         for number in range(20):
             await net.calls.ask(HOST.name, "note", what=number)
-        assert [answer["result"] for answer in desk._answers.values() if answer] == [
+        assert [answer["result"] for answer in desk._answers.values()] == [
             {"noted": number} for number in (17, 18, 19)
         ]
+
+
+@pytest.mark.parametrize("repeatable", [True, False])
+async def test_what_takes_long_is_done_once_however_much_else_is_asked_meanwhile(
+    net: Net, monkeypatch: pytest.MonkeyPatch, repeatable: bool
+) -> None:
+    monkeypatch.setattr(host_calls, "ANSWERED_KEPT", 3)
+    async with running(net.desk()):
+        asking = asyncio.create_task(
+            net.calls.ask(HOST.name, "take_long", repeatable=repeatable, what="x")
+        )
+        await auntil(lambda: net.manager.done == ["x"])
+        for number in range(10):
+            await net.calls.ask(HOST.name, "note", what=number)
+        repeats = net.layer.sent.count(Kind.ACKNOWLEDGEMENT)
+        await auntil(lambda: net.layer.sent.count(Kind.ACKNOWLEDGEMENT) > repeats + 2)
+        net.manager.goes_on.set()
+        assert await asyncio.wait_for(asking, 5) == "at last"
+    assert net.manager.done == ["x", *range(10)]
 
 
 async def test_all_managers_are_woken_together(net: Net) -> None:
