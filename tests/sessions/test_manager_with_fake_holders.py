@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessions_app import event_log, lifecycle
+from sessions_app import event_log, lifecycle, session_verbs
 from sessions_app.callers import Caller
 from sessions_app.events import (
     EventType,
@@ -21,7 +21,7 @@ from sessions_app.events import (
     Status,
     whole_characters,
 )
-from sessions_app.exceptions import InputQueueFull, SessionNotRunning
+from sessions_app.exceptions import InputQueueFull, OutcomeUnknown, SessionNotRunning
 from sessions_app.holder_client import HolderGone, LaunchFailed
 from sessions_app.launch import LaunchRequest
 from sessions_app.models import OutputSegment, ScreenSnapshot, Session
@@ -323,3 +323,20 @@ async def test_why_output_stands_still_is_in_the_row_for_other_processes_and_tol
     set_manager(None)
     assert to_wire(session, caller)["stalled"] == "No space left on device"
     set_manager(manager)
+
+
+async def test_who_asks_from_a_thread_is_told_that_nobody_knows_after_a_while(
+    manager: PersistentSessionManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_verbs, "CALL_SECONDS", 0.05)
+    ended = asyncio.Event()
+
+    async def never(verbs: object) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    with pytest.raises(OutcomeUnknown, match="look before you try again"):
+        await asyncio.to_thread(session_verbs.call_manager, never)
+    await asyncio.wait_for(ended.wait(), 5)
