@@ -22,6 +22,7 @@ from sessions_app import audit
 from sessions_app.audit import Action
 from sessions_app.callers import caller_of
 from sessions_app.credentials import ApiToken, ShareLink
+from sessions_app.login import TOO_MANY
 from sessions_app.login_attempts import LoginAttempt
 from sessions_app.logins import end_logins
 from sessions_app.rights import Right
@@ -104,10 +105,9 @@ def change_password(request: HttpRequest) -> HttpResponse:
     """Give the user another password; every other browser is logged out by that."""
     user = _user(request)
     attempt = LoginAttempt.begin(request.META.get("REMOTE_ADDR", ""), user.get_username())
+    if attempt is None:  # nor is the password looked at: the page would tell what came of that
+        return _page(request, 429, password_refusal=TOO_MANY)
     form = _password_form(user, request.POST)
-    if attempt is None:
-        form.add_error(None, "Too many attempts. Wait a minute, then try again.")
-        return _page(request, 429, password_form=form)
     if not form.is_valid():
         return _page(request, 400, password_form=form)
     attempt.succeeded()

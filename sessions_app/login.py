@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth import login, user_logged_out
@@ -49,6 +50,11 @@ class LoginView(auth_views.LoginView):
         """Add the command that prints a link, where it is one that people here can run."""
         return super().get_context_data(link_command=_link_command(), **kwargs)
 
+    def get_redirect_url(self, request: HttpRequest | None = None) -> str:
+        """Return where to go next; not to this page, which would send them on again."""
+        url = super().get_redirect_url()
+        return "" if urlsplit(url).path == self.request.path else url
+
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Check name and password, unless this address has tried too often."""
         self.attempt = LoginAttempt.begin(
@@ -81,11 +87,11 @@ class LoginView(auth_views.LoginView):
 
     def _refuse(self) -> HttpResponse:
         audit.repeated(Action.LOGIN_REFUSED, self._claimed())
-        form = self.get_form()
-        form.add_error(None, TOO_MANY)
-        answer = self.render_to_response(
-            self.get_context_data(form=form), status=HTTPStatus.TOO_MANY_REQUESTS
-        )
+        # A form that was given the password would check it, and the page tell what came of that.
+        name = self.request.POST.get("username", "")
+        form = self.get_form_class()(self.request, initial={"username": name})
+        context = self.get_context_data(form=form, refusal=TOO_MANY)
+        answer = self.render_to_response(context, status=HTTPStatus.TOO_MANY_REQUESTS)
         answer["Retry-After"] = str(RETRY_SECONDS)
         return answer
 

@@ -1,5 +1,6 @@
 """Nothing but /health and the login answers without a login; links work once, attempts are few."""
 
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -140,6 +141,30 @@ def test_passwords_cannot_be_guessed_without_end(carol: User) -> None:
     assert answer.status_code == 429
     assert b"Too many attempts" in answer.content
     assert not is_logged_in(client)
+
+
+def test_who_tries_too_often_does_not_learn_whether_a_guess_was_right(
+    carol: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Client()
+    for _ in range(20):
+        client.post("/login", {"username": "carol", "password": "guess"})
+    looked_at: list[str] = []
+    monkeypatch.setattr(User, "check_password", lambda user, raw: looked_at.append(raw))
+
+    def said(password: str) -> str:
+        answer = client.post("/login", {"username": "carol", "password": password})
+        assert answer.status_code == 429
+        changing = r'nonce="[^"]*"|(content|value)="[0-9A-Za-z]{64}"'
+        return re.sub(changing, "", answer.content.decode())
+
+    assert said("correct horse") == said("guess")
+    assert looked_at == []
+
+
+def test_who_is_logged_in_is_not_sent_to_the_login_page_for_ever(carol: User) -> None:
+    for where in ("/login", "/login?next=/login"):
+        assert browsing(carol).get("/login", {"next": where})["Location"] == "/"
 
 
 def test_a_user_without_a_password_cannot_use_the_form(alice: User) -> None:

@@ -208,6 +208,13 @@ def test_the_old_password_cannot_be_guessed_forever(with_password: Client) -> No
         for n in range(22)
     ]
     assert guesses == [400] * 20 + [429] * 2
+    # Nor does it say whether this one is right.
+    right = with_password.post("/settings/password", {**NEW, "old_password": "the one before"})
+    assert right.status_code == 429
+    wrong = with_password.post("/settings/password", {**NEW, "old_password": "guess"})
+    for answer in (right, wrong):
+        assert "Too many attempts" in answer.content.decode()
+        assert "incorrectly" not in answer.content.decode()
 
 
 @pytest.mark.parametrize("weak", ["short1!", "1234567890", "password1", "alice-12"])
