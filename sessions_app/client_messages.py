@@ -4,6 +4,7 @@ anything but BadMessage.
 
 import uuid
 from dataclasses import dataclass
+from reprlib import Repr
 from typing import Any
 
 import orjson
@@ -13,6 +14,9 @@ from sessions_app.exceptions import SessionError
 from sessions_app.viewer import Position
 
 MAX_OFFSET = 2**63 - 1
+# How something that a client wrote is named to it: by as much as it can be known by.
+_words = Repr()
+_words.maxstring = _words.maxother = 100
 
 
 class BadMessage(SessionError):
@@ -106,7 +110,7 @@ def _parse(content: dict[str, Any]) -> Message:
             return Ping()
         case kind:
             known = ", ".join(ClientMessage)
-            raise BadMessage(f"There is no message type {kind!r}; known are {known}.")
+            raise BadMessage(f"There is no message type {_words.repr(kind)}; known are {known}.")
 
 
 def _input(content: dict[str, Any]) -> Input:
@@ -159,7 +163,7 @@ def _session_id(value: Any) -> str:
     try:
         return str(uuid.UUID(value))
     except (ValueError, TypeError, AttributeError) as error:
-        raise BadMessage(f"{value!r} is not the id of a session.") from error
+        raise BadMessage(f"{_words.repr(value)} is not the id of a session.") from error
 
 
 def _integer(name: str, value: Any) -> int:

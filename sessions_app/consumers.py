@@ -44,6 +44,11 @@ logger = logging.getLogger(__name__)
 MAX_MESSAGE_BYTES = 64 * 1024
 # Inputs that wait because their programs do not read; more are refused.
 MAX_WAITING_INPUTS = 64
+# Bytes that may wait for a client which asks for more: screens of many sessions, but not answers
+# without end. For so long it may leave them unread; for so long it may then read why it is cut off.
+MAX_UNSENT_BYTES = 2 * 1024 * 1024
+TOO_SLOW_SECONDS = 10.0
+LEAVE_SECONDS = 1.0
 # Ended sessions that the first message names besides all active ones.
 RECENT_SESSIONS = 100
 
@@ -131,6 +136,8 @@ class SessionConsumer(AsyncWebsocketConsumer):
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Handle one message of the client; what is wrong with it is answered as a message."""
+        if self.outlet.unsent() > MAX_UNSENT_BYTES and not await self._reads_in_time():
+            return
         if text_data is None:
             await self.close(CloseCode.BAD_MESSAGE)
             return
@@ -143,6 +150,22 @@ class SessionConsumer(AsyncWebsocketConsumer):
             await self._send_error(error, error.message_id)
             return
         await self._answer(self._handle(message, message_id), message_id)
+
+    async def _reads_in_time(self) -> bool:
+        """Take in nothing more until the client has read; cut it off when that takes too long."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + TOO_SLOW_SECONDS
+        self.outlet.read(on=False)
+        try:
+            while self.outlet.unsent() > MAX_UNSENT_BYTES:
+                if loop.time() > deadline:
+                    await self.close(CloseCode.TOO_SLOW)
+                    loop.call_later(LEAVE_SECONDS, self.outlet.abort)
+                    return False
+                await asyncio.sleep(0.02)
+        finally:
+            self.outlet.read(on=True)
+        return True
 
     # Messages
 

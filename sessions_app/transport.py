@@ -31,6 +31,9 @@ class Connection(Protocol):
     def abort(self) -> None:
         """Cut it at once."""
 
+    def read(self, *, on: bool) -> None:
+        """Take in what the client sends, or leave it where it is."""
+
     def write(self, wire: bytes) -> None:
         """Send a whole websocket frame after all that was sent before; never waits.
 
@@ -69,6 +72,13 @@ class TwistedConnection:
     def abort(self) -> None:
         """Cut it at once."""
         self._transport.abortConnection()
+
+    def read(self, *, on: bool) -> None:
+        """Take in what the client sends, or leave it where it is."""
+        if on:
+            self._transport.resumeProducing()
+        else:
+            self._transport.pauseProducing()
 
     def write(self, wire: bytes) -> None:
         """Send a whole websocket frame after all that was sent before; never waits."""
@@ -112,6 +122,13 @@ class AsyncioConnection:
     def abort(self) -> None:
         """Cut it at once."""
         self._protocol.transport.abort()
+
+    def read(self, *, on: bool) -> None:
+        """Take in what the client sends, or leave it where it is."""
+        if on:
+            self._protocol.transport.resume_reading()
+        else:
+            self._protocol.transport.pause_reading()
 
     def write(self, wire: bytes) -> None:
         """Send a whole websocket frame after all that was sent before; never waits."""
@@ -162,6 +179,16 @@ class Outlet:
             await self._send({"type": "websocket.send", "text": frame.text})
             counts.sent_messages += 1
             counts.sent_bytes += len(frame.wire)
+
+    def read(self, *, on: bool) -> None:
+        """Take in what the client sends, or leave it where it is, as far as that can be done."""
+        if self._connection is not None:
+            self._connection.read(on=on)
+
+    def abort(self) -> None:
+        """Cut the connection at once, as far as that can be done."""
+        if self._connection is not None:
+            self._connection.abort()
 
     def unsent(self) -> int:
         """Return how many bytes wait in the server's own buffers, as far as that can be known."""

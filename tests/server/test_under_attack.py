@@ -102,6 +102,30 @@ def test_a_message_of_500_megabytes_costs_no_memory(server: RealServer) -> None:
     client.close()
 
 
+def test_who_asks_without_end_and_reads_nothing_costs_little_memory_and_is_cut_off(
+    server: RealServer,
+) -> None:
+    client = RawClient(server.port)
+    client.upgrade("/ws?subscribe=none", f"Authorization: Bearer {server.token}")
+    before = forget_peak_memory(server)
+    # The answer repeats the id.
+    content = b'{"type":"?","id":"' + b"\\u0001" * 10_000 + b'"}'
+    message = b"\x81\xfe" + struct.pack("!H", len(content)) + bytes(4) + content
+    with pytest.raises(OSError, match=r"reset|Broken pipe|timed out"):
+        send_steadily(client, message, seconds=40)
+    assert server.peak_memory() - before < 10 * MIB
+    client.close()
+
+
+def send_steadily(client: RawClient, message: bytes, seconds: float) -> None:
+    """Send it 200 times a second, less often than a server is in a hurry to answer."""
+    began = sent = time.monotonic()
+    while sent < began + seconds:
+        client.send(message)
+        until(lambda sent=sent: time.monotonic() > sent + 0.005)  # type: ignore[misc]
+        sent = time.monotonic()
+
+
 def test_a_token_takes_two_megabytes_and_no_more(server: RealServer) -> None:
     body = {"command": "x" * (2 * MIB - 100)}
     assert server.answer("POST", "/api/sessions", body).json()["code"] != "too-large"
