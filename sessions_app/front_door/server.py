@@ -16,7 +16,7 @@ from twisted.logger import globalLogBeginner
 from sessions_app.front_door.connections import Connections
 from sessions_app.front_door.http_protocol import Factory
 from sessions_app.front_door.limits import Limits
-from sessions_app.front_door.websocket_protocol import WebSocketFactory
+from sessions_app.front_door.websocket_protocol import WebSocketFactory, WebSocketProtocol
 
 reactor: Any = twisted_reactor
 
@@ -109,7 +109,8 @@ class FrontDoor(daphne_server.Server):
     def kill_all_applications(self) -> Any:
         """Finish, and end what is still being answered.
 
-        Daphne's own stumbles over requests that are not whole.
+        Daphne's own stumbles over requests that are not whole, and cuts off live streams before
+        they can say why they close.
         """
         return Deferred.fromFuture(asyncio.ensure_future(self._kill()))
 
@@ -117,8 +118,8 @@ class FrontDoor(daphne_server.Server):
         await self.finish()
         running = [
             details["application_instance"]
-            for details in self.connections.values()
-            if "application_instance" in details
+            for protocol, details in self.connections.items()
+            if "application_instance" in details and not isinstance(protocol, WebSocketProtocol)
         ]
         for application in running:
             application.cancel()
