@@ -1,12 +1,14 @@
 """Prints the link as soon as the server that is being started answers.
 
 Usage: announce.py PID, with what `manage.py prepare` printed on the standard input: a line with
-the host and port that the server is to listen on, then the text to print. Ends without a word when
+the scheme (http or https), host and port that the server is to be reached by, then the text to
+print. Ends without a word when
 the process ends first: the server has said why. Imports nothing but the standard library.
 """
 
 import http.client
 import os
+import ssl
 import sys
 import time
 
@@ -17,14 +19,14 @@ ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # where these
 def main() -> int:
     """Wait for the server, then print."""
     server = int(sys.argv[1])
-    host, port = sys.stdin.readline().split()
+    scheme, host, port = sys.stdin.readline().split()
     text = sys.stdin.read()
     answer = ""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if not _is_alive(server):
             return 1
-        status, answer = _health(ANY_ADDRESS.get(host, host), int(port))
+        status, answer = _health(scheme, ANY_ADDRESS.get(host, host), int(port))
         if status == http.client.OK:
             print(text, end="", flush=True)  # noqa: T201
             return 0
@@ -43,9 +45,9 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _health(host: str, port: int) -> tuple[int, str]:
+def _health(scheme: str, host: str, port: int) -> tuple[int, str]:
     """Return the status and body of the answer, or 0 and nothing while there is none."""
-    connection = http.client.HTTPConnection(host, port, timeout=5)
+    connection = _connection(scheme, host, port)
     try:
         connection.request("GET", "/health")
         response = connection.getresponse()
@@ -54,6 +56,14 @@ def _health(host: str, port: int) -> tuple[int, str]:
         return 0, ""
     finally:
         connection.close()
+
+
+def _connection(scheme: str, host: str, port: int) -> http.client.HTTPConnection:
+    if scheme == "http":
+        return http.client.HTTPConnection(host, port, timeout=5)
+    # Its certificate is for the public name, and nothing secret is said here.
+    context = ssl._create_unverified_context()  # noqa: S323
+    return http.client.HTTPSConnection(host, port, timeout=5, context=context)
 
 
 if __name__ == "__main__":

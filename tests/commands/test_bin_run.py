@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.certificates import NAME, make_certificate
 from tests.commands.commands import PROJECT, BareProject, environment_of, run
 from tests.waiting_for import until
 
@@ -98,6 +99,17 @@ def test_the_server_is_announced_when_it_answers_and_its_token_lets_scripts_in(
     assert (status, json.loads(body)) == (200, [])
     assert started.state.stat().st_mode & 0o777 == 0o700
     assert {path.name for path in started.state.iterdir() if path.stat().st_mode & 0o077} == set()
+
+
+def test_a_server_that_speaks_tls_is_announced_as_well(tmp_path: Path, free_port: int) -> None:
+    certificate, key = make_certificate(tmp_path)
+    environment = {
+        "HARNESS_TLS_CERTIFICATE": str(certificate),
+        "HARNESS_TLS_KEY": str(key),
+        "HARNESS_PUBLIC_URL": f"https://{NAME}:{free_port}",
+    }
+    with announced(Started(tmp_path, free_port, **environment)) as server:
+        assert f"Open this link within 10 minutes: https://{NAME}" in server.printed()
 
 
 def test_the_announcer_is_gone_and_the_server_is_the_process_that_was_started(

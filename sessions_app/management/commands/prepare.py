@@ -66,7 +66,8 @@ class Command(BaseCommand):
             raise CommandError(network_exposure.refusal(missing))
         collect_static_files()
         link = login_link()
-        self.stdout.write(f"{settings.HARNESS_HOST} {settings.HARNESS_PORT}")
+        scheme = "https" if settings.HARNESS_TLS_CERTIFICATE else "http"
+        self.stdout.write(f"{scheme} {settings.HARNESS_HOST} {settings.HARNESS_PORT}")
         self.stdout.write(f"Session harness is running at {settings.HARNESS_PUBLIC_URL}")
         self.stdout.write(f"Open this link within {MINUTES} minutes: {link}")
         self.stdout.write(f"API token for scripts: {settings.HARNESS_STATE_DIR / 'api-token'}")
