@@ -183,3 +183,31 @@ def test_a_login_link_lets_in_after_a_reload_where_a_part_did_not_arrive(
         visitor.page.reload()
         visitor.page.wait_for_url(f"{server.public_url}/")
         visitor.is_live()
+
+
+def test_the_history_shows_how_and_why_a_session_ended_while_it_is_open(
+    visit: Visit, start: Callable[..., str]
+) -> None:
+    session = start("sh -c 'read answer; exit 3'", name="Ends while it is looked at")
+    visitor = visit()
+    visitor.go("/history")
+    row = visitor.page.locator(f'tr[data-session="{session}"]')
+    expect(row.locator('[data-field="status"]')).to_have_attribute("data-status", "running")
+    visitor.is_live()
+    visitor.server.request("POST", f"/api/sessions/{session}/input", {"data": "x\r"})
+    expect(row.locator('[data-field="status"]')).to_have_attribute("data-status", "failed")
+    expect(row.locator('[data-field="outcome"]')).to_be_visible()
+    expect(row.locator("time.ticking")).to_have_attribute("data-until", re.compile(r"\d"))
+
+
+def test_a_queued_session_that_starts_appears_in_its_slot(
+    visit: Visit, start: Callable[..., str], server: RealServer
+) -> None:
+    slots = server.request("GET", "/api/hosts")[0]["slots"]
+    running = [start("sleep 1000") for _ in range(slots)]
+    queued = start("sleep 1000", queue=True)
+    visitor = visit()
+    expect(visitor.page.locator("#queue-list [data-session]")).to_have_count(1)
+    server.request("POST", f"/api/sessions/{running[0]}/end", {"grace": 0})
+    card = visitor.page.locator(f'#slots [data-slot] .card[data-session="{queued}"]')
+    expect(card).to_be_visible()

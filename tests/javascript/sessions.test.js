@@ -57,6 +57,14 @@ describe("events", () => {
 });
 
 describe("rows", () => {
+  test("what a list that is not whole does not name stays", () => {
+    sessions.replace([row("a"), row("b")]);
+    sessions.replace([row("b")], sessions.heard, { isWhole: false });
+    assert.deepEqual(sessions.all().map(({ id }) => id).sort(), ["a", "b"]);
+    sessions.replace([row("b")]);
+    assert.deepEqual(sessions.all().map(({ id }) => id), ["b"]);
+  });
+
   test("an older row from a slower answer does not undo an event", () => {
     apply("session:waiting", 2);
     sessions.merge(row("a", { lastSeq: 1, name: "renamed", team: true, stalled: "full" }));

@@ -148,6 +148,7 @@ describe("coming back", () => {
     socket().drops();
     clock.pass(500);
     socket().says(initial(row({ epoch: "e2" })));
+    socket().says({ type: "pong" });
     socket().says({ type: "session:reset", sessionId: A, seq: 1, offset: 7 });
     socket().says(output(7, "too early"));
     socket().says(screen(7, "new log"));
@@ -169,8 +170,62 @@ describe("coming back", () => {
     }
     assert.deepEqual(pauses, [400, 800, 1600, 3200, 6400, 12800, 15000, 15000]);
     socket().says(initial());
+    socket().says({ type: "pong" });
     socket().drops();
     assert.equal(stream.state.retryAt - clock.now, 400);
+  });
+
+  test("a server that takes no subscription is asked less and less often", () => {
+    stream.start();
+    const pauses = [];
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      socket().says(initial());
+      socket().drops(1009);
+      pauses.push(stream.state.retryAt - clock.now);
+      clock.pass(pauses.at(-1));
+    }
+    assert.deepEqual(pauses, [400, 800, 1600]);
+  });
+
+  test("however many sessions were seen, its subscription fits a message of 64 KiB", () => {
+    const id = (number) => `aaaaaaaa-0000-4000-8000-${String(number).padStart(12, "0")}`;
+    const many = Array.from({ length: 1000 }, (_, n) => row({ id: id(n), epoch: "e".repeat(32) }));
+    live(...many);
+    for (const { id: sessionId } of many) {
+      socket().says({ ...screen(9_000_000_000_000), sessionId });
+      socket().says({ type: "session:resumed", sessionId, seq: 9_000_000 });
+    }
+    socket().drops();
+    clock.pass(500);
+    socket().says(initial(...many));
+    const [subscription] = socket().ofType("subscribe");
+    assert.ok(Object.keys(subscription.cursors).length >= 400);
+    assert.ok(JSON.stringify(subscription).length < 65_536);
+  });
+
+  test("its place in what has ended is forgotten, but where that is shown", () => {
+    const B = A.replace("a", "b");
+    stream.start({ output: [B] });
+    socket().says(initial(row(), row({ id: B })));
+    for (const sessionId of [A, B]) {
+      socket().says({ ...screen(100), sessionId });
+      socket().says({ type: "session:completed", sessionId, seq: 2 });
+    }
+    socket().drops();
+    clock.pass(500);
+    socket().says(initial(row({ status: "completed" }), row({ id: B, status: "completed" })));
+    const [subscription] = socket().ofType("subscribe");
+    assert.deepEqual(Object.keys(subscription.cursors), [B]);
+  });
+
+  test("its place in what ended unheard is forgotten, too", () => {
+    live();
+    socket().says(screen(100));
+    socket().drops();
+    clock.pass(500);
+    socket().says(initial(row({ status: "completed" })));
+    const [subscription] = socket().ofType("subscribe");
+    assert.deepEqual(subscription.cursors, {});
   });
 
   for (const code of [4400, 4401, 4403]) {

@@ -1,18 +1,36 @@
-// The history: its table is the server's; statuses follow what happens.
+// The history: its table is the server's; its rows follow what happens.
 
-import { STATUS_LABELS } from "./format.js";
-import { onSessions, startPage, stream } from "./page.js";
+import { api } from "./api.js";
+import { fill } from "./fields.js";
+import { onSessions, sessions, startPage, stream } from "./page.js";
+import { isEnded } from "./sessions.js";
+import { tick } from "./ticking.js";
 
 const search = document.getElementById("history-search");
 
 const rowOf = (id) => document.querySelector(`tr[data-session="${CSS.escape(id)}"]`);
 
-onSessions((session) => {
-  const row = session && rowOf(session.id);
-  if (!row) return;
-  const badge = row.querySelector('[data-field="status"]');
-  badge.dataset.status = session.status;
-  badge.textContent = STATUS_LABELS[session.status];
+const rows = () => [...document.querySelectorAll("#history-list tr")];
+
+function show(session) {
+  const row = rowOf(session.id);
+  if (row) fill(row, session);
+}
+
+onSessions((changed) => {
+  const known = rows().map((row) => sessions.get(row.dataset.session)).filter(Boolean);
+  for (const session of changed ? [changed] : known) show(session);
+  tick();
+});
+
+// What ended unheard, so long ago that the page is not told of it by itself any more.
+stream.on("settled", () => {
+  for (const row of rows()) {
+    const { status } = row.querySelector('[data-field="status"]').dataset;
+    const { session: id } = row.dataset;
+    if (isEnded({ status }) || sessions.get(id)) continue;
+    api.session(id).then((session) => sessions.merge(session), () => {});
+  }
 });
 
 stream.on("forgotten", ({ sessionId }) => rowOf(sessionId)?.remove());

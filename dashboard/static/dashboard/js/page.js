@@ -5,7 +5,7 @@ import { startCopyButtons } from "./copy-buttons.js";
 import { setTitle, showState, showWaiting } from "./header.js";
 import { notice } from "./notices.js";
 import { showPageNotice } from "./page-notice.js";
-import { Sessions } from "./sessions.js";
+import { Sessions, isEnded } from "./sessions.js";
 import { Shortcuts } from "./shortcuts.js";
 import { StartDialog } from "./start-dialog.js";
 import { CHANGED, endOfStanding } from "./standing.js";
@@ -13,7 +13,9 @@ import { LiveStream } from "./stream.js";
 import { startTheme } from "./theme.js";
 import { startTicking } from "./ticking.js";
 
+// Sessions that are asked for besides those that are active, and the most that a list has.
 const LISTED = 100;
+const MOST_LISTED = 1000;
 
 const scheme = location.protocol === "https:" ? "wss" : "ws";
 
@@ -73,8 +75,10 @@ export function startPage({ output = false } = {}) {
 let isFirst = true;
 async function refresh() {
   const { heard } = sessions;
-  const list = await api.sessions(LISTED).catch(() => null);
-  if (list) sessions.replace(list, heard);
+  const active = sessions.all().filter((session) => !isEnded(session)).length;
+  const limit = Math.min(LISTED + active, MOST_LISTED);
+  const list = await api.sessions(limit).catch(() => null);
+  if (list) sessions.replace(list, heard, { isWhole: list.length < limit || isEnded(list.at(-1)) });
   if (!isFirst) notice("Connected again.");
   isFirst = false;
 }

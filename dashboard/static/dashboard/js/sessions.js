@@ -82,11 +82,14 @@ export class Sessions {
   }
 
   // Take over a list from the server that was asked for when so much had been `heard`. What was
-  // heard since then stays as it is, and so does a row that is older than what events told.
-  replace(sessions, heard = this.#count) {
+  // heard since then stays as it is, and so does a row that is older than what events told, and
+  // what may be missing from a list that is not whole.
+  replace(sessions, heard = this.#count, { isWhole = true } = {}) {
+    const listed = new Set(sessions.map(({ id }) => id));
     const isLater = ({ id }) => this.#isHeardAfter(id, heard);
+    const stays = (session) => isLater(session) || (!isWhole && !listed.has(session.id));
     const rows = sessions.filter((session) => !isLater(session)).map((session) => this.#newer(session));
-    this.#byId = new Map([...rows, ...this.all().filter(isLater)].map((session) => [session.id, session]));
+    this.#byId = new Map([...rows, ...this.all().filter(stays)].map((session) => [session.id, session]));
     this.#changed(null);
   }
 

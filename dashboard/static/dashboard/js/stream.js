@@ -14,8 +14,12 @@ import { Acknowledgements } from "./acknowledgements.js";
 import { backoff } from "./backoff.js";
 import { Cursor } from "./cursors.js";
 import { cut } from "./pieces.js";
+import { isEnded } from "./sessions.js";
 
 const FINAL_CODES = new Set([4400, 4401, 4403]);
+const LAST = new Set(["session:completed", "session:failed"]);
+// A message to the server has at most 64 KiB; a cursor takes up to 130 bytes of it.
+const MOST_CURSORS = 400;
 const QUIET_MS = 15_000;
 const PROBE_MS = 3_000;
 
@@ -224,8 +228,9 @@ export class LiveStream {
   }
 
   #begin(message) {
-    this.#attempt = 0;
-    for (const { id, epoch } of message.sessions) this.#epochs.set(id, epoch);
+    this.#epochs = new Map(message.sessions.map(({ id, epoch }) => [id, epoch]));
+    const active = new Set(message.sessions.filter((one) => !isEnded(one)).map(({ id }) => id));
+    for (const id of this.#cursors.keys()) if (!active.has(id)) this.#leave(id);
     this.#become({ state: "live" });
     this.#emit("snapshot", message);
     this.#subscribe();
@@ -235,13 +240,27 @@ export class LiveStream {
   }
 
   #answered() {
-    if (this.#settles) this.#emit("settled");
+    if (!this.#settles) return;
     this.#settles = false;
+    this.#attempt = 0;
+    this.#emit("settled");
+  }
+
+  #isShown(sessionId) {
+    const { output } = this.#wanted;
+    return Array.isArray(output) && output.includes(sessionId);
+  }
+
+  // A session that has ended sends nothing more. Its place counts where it is shown all the same.
+  #leave(sessionId) {
+    if (!this.#isShown(sessionId)) this.#cursors.delete(sessionId);
   }
 
   #subscribe() {
     const known = [...this.#cursors].filter(([, cursor]) => cursor.offset !== null);
-    const cursors = Object.fromEntries(known.map(([id, cursor]) => [id, cursor.toWire()]));
+    // Of those that are left out the whole screen comes.
+    const sent = known.slice(-MOST_CURSORS);
+    const cursors = Object.fromEntries(sent.map(([id, cursor]) => [id, cursor.toWire()]));
     this.#send({ type: "subscribe", ...this.#wanted, cursors });
   }
 
@@ -276,6 +295,7 @@ export class LiveStream {
   #event(message) {
     if (typeof message.seq !== "number") return;
     if (this.#cursor(message.sessionId).event(message)) this.#emit("event", message);
+    if (LAST.has(message.type)) this.#leave(message.sessionId);
   }
 
   #refused(message) {

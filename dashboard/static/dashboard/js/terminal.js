@@ -21,6 +21,7 @@ allowStyles();
 export class TerminalView {
   #place;
   #isOpen = false;
+  #forgetTheme;
 
   // A preview takes no input, keeps no scrollback and is drawn without the graphics card, of whose
   // contexts a page gets few.
@@ -44,7 +45,7 @@ export class TerminalView {
     swallowQueries(this.term.parser);
     boundOutput(this.term);
     this.#useUnicode11();
-    onTheme((dark) => (this.term.options.theme = themeFor(dark)));
+    this.#forgetTheme = onTheme((dark) => (this.term.options.theme = themeFor(dark)));
     this.#open(isPreview);
   }
 
@@ -143,6 +144,7 @@ export class TerminalView {
 
   dispose() {
     this.#isOpen = false;
+    this.#forgetTheme();
     this.term.dispose();
   }
 }

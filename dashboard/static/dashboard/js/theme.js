@@ -3,7 +3,7 @@
 const NEXT = { auto: "light", light: "dark", dark: "auto" };
 const NAMES = { auto: "automatic", light: "light", dark: "dark" };
 const system = matchMedia("(prefers-color-scheme: dark)");
-const listeners = [];
+const listeners = new Set();
 
 const chosen = () => document.documentElement.dataset.theme;
 
@@ -11,9 +11,10 @@ export function isDark() {
   return chosen() === "dark" || (chosen() === "auto" && system.matches);
 }
 
-// `listener` hears of every change with whether it is dark now.
+// `listener` hears of every change with whether it is dark now, until what this returns is called.
 export function onTheme(listener) {
-  listeners.push(listener);
+  listeners.add(listener);
+  return () => listeners.delete(listener);
 }
 
 function announce() {
