@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 EVERY_SECONDS = 0.5
 # Sessions that are archived in one go; who has an event to write waits for one such go.
 AT_ONCE = 8
+# When output came, for each session; some minutes of a program that prints all the time.
+MOST_MARKS = 20_000
 # After a restart at most this much output is fed to the screen again.
 SNAPSHOT_EVERY_BYTES = 1024 * 1024
 
@@ -64,6 +66,9 @@ class Archiver:
         pending = self._pending.get(session_id)
         if pending is None:
             pending = self._pending[session_id] = _Pending(keep_screen, begin)
+        if len(pending.marks) >= MOST_MARKS:
+            # The database is away: when each piece came is told less exactly, to keep memory small.
+            del pending.marks[1:-1:2]
         pending.marks.append(Mark(moment, offset))
 
     def backlog(self) -> tuple[datetime | None, int]:
@@ -83,7 +88,11 @@ class Archiver:
         """Archive for ever; a database that is locked or full is tried again."""
         while True:
             await asyncio.sleep(EVERY_SECONDS)
-            await self.flush_all()
+            try:
+                await self.flush_all()
+            except Exception as error:
+                logger.exception("output could not be archived, trying again")
+                self.error = _reason(error)
 
     async def flush_all(self) -> None:
         """Archive what there is."""
@@ -142,7 +151,7 @@ class Archiver:
     def _archived(self, due: Due, archived: int) -> None:
         pending = self._pending[due.session_id]
         pending.archived = archived
-        del pending.marks[: len(due.marks)]
+        pending.marks = [mark for mark in pending.marks if mark.offset > due.upto]
 
     async def _keep_screen(self, session_id: str) -> bool:
         """Keep the screen as it is now; False if the database does not take it."""

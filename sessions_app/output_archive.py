@@ -3,10 +3,12 @@
 Everything here is synchronous and belongs into the thread that writes the log.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 
 import zstandard
 from django.db import transaction
@@ -95,7 +97,7 @@ def _last_segment(session_id: str) -> OutputSegment | None:
 
 
 def _store(
-    session_id: str, start: int, data: bytes, marks: Iterable[Mark], last: OutputSegment | None
+    session_id: str, start: int, data: bytes, marks: Sequence[Mark], last: OutputSegment | None
 ) -> OutputSegment:
     """Write the bytes after `last` as segments, and return the new last one.
 
@@ -117,12 +119,16 @@ def _store(
     return last
 
 
-def _fill(segment: OutputSegment, data: bytes, marks: Iterable[Mark]) -> None:
+_offset_of = attrgetter("offset")
+
+
+def _fill(segment: OutputSegment, data: bytes, marks: Sequence[Mark]) -> None:
     """Give a segment its content: `data` as a whole, and of the marks those that are new."""
     known = segment.end if segment.end is not None else segment.start
     segment.end = segment.start + len(data)
     segment.data = zstandard.compress(data)
-    new = [mark for mark in marks if known < mark.offset <= segment.end]
+    first, end = (bisect_right(marks, at, key=_offset_of) for at in (known, segment.end))
+    new = marks[first:end]
     if segment.recorded_at is None:
         segment.recorded_at = new[0].moment if new else timezone.now()
     segment.timeline = [*segment.timeline, *_timeline(segment.recorded_at, new)]

@@ -6,6 +6,7 @@ with the truth, or reported. Every step is a compare-and-set, so to recover twic
 
 import asyncio
 import logging
+import os
 import shutil
 import time
 from collections.abc import Iterable
@@ -26,7 +27,9 @@ from sessions_app.models import Session
 
 logger = logging.getLogger(__name__)
 
-NEVER_RELEASED = "The server stopped before the program was started. Start the session again."
+NEVER_RELEASED = (
+    "The server stopped, or failed, before the program was started. Start the session again."
+)
 # A start takes no longer; a folder that is younger may still become a session.
 START_SECONDS = 10.0
 RECOVER_SECONDS = 10.0
@@ -184,6 +187,8 @@ class Recoverer:
                 await self.recover()
             except (*session_rows.DatabaseTrouble, OSError) as error:
                 logger.warning("recovery was put off: %s", error)
+            except Exception:
+                logger.exception("recovery failed, and is tried again")
 
 
 async def _recover(manager: Adopter, log: DatabaseThreads) -> Report:
@@ -193,8 +198,24 @@ async def _recover(manager: Adopter, log: DatabaseThreads) -> Report:
         # What was started since the survey is not to be judged by it.
         if not manager.is_followed(session_id):
             with log_ids.about(session=session_id):
-                await _carry_out(decide(found), session_id, session, manager, report)
+                await _recover_one(decide(found), session_id, session, manager, report)
     return report
+
+
+async def _recover_one(
+    outcome: Outcome | None,
+    session_id: str,
+    session: Session | None,
+    manager: Adopter,
+    report: Report,
+) -> None:
+    """Do what is to be done; what fails with one session keeps no other from being recovered."""
+    try:
+        await _carry_out(outcome, session_id, session, manager, report)
+    except session_rows.DatabaseTrouble:
+        raise  # none of the others can be recovered either
+    except Exception:
+        logger.exception("session %s could not be recovered, and is tried again", session_id)
 
 
 def _survey(manager: Adopter) -> list[tuple[str, Session | None, Found]]:
@@ -203,7 +224,7 @@ def _survey(manager: Adopter) -> list[tuple[str, Session | None, Found]]:
         str(session.pk): session
         for session in Session.objects.on_host(manager.host).holding_a_slot().order_by("created_at")
     }
-    folders = [folder.name for folder in event_log.sessions_folder().iterdir()]
+    folders = [each.name for each in event_log.sessions_folder().iterdir() if _is_readable(each)]
     known |= _rows_of(name for name in folders if name not in known)
     names = [*known, *(name for name in sorted(folders) if name not in known)]
     return [
@@ -211,6 +232,11 @@ def _survey(manager: Adopter) -> list[tuple[str, Session | None, Found]]:
         for name in names
         if not manager.is_followed(name)
     ]
+
+
+def _is_readable(folder: Path) -> bool:
+    """Tell whether it may be a session's; a file, or another's `lost+found`, is none."""
+    return folder.is_dir() and os.access(folder, os.R_OK | os.X_OK)
 
 
 def _rows_of(names: Iterable[str]) -> dict[str, Session]:

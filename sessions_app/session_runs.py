@@ -7,6 +7,7 @@ import asyncio
 import logging
 import shutil
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from django.utils import timezone
@@ -14,8 +15,8 @@ from django.utils import timezone
 from sessions_app import event_log, log_ids, program, session_rows
 from sessions_app.archiver import Archiver
 from sessions_app.database_threads import DatabaseThreads
-from sessions_app.events import Announcement, EventType
-from sessions_app.exceptions import HolderUnresponsive, InvalidTransition
+from sessions_app.events import Announcement, EventType, SessionChanged
+from sessions_app.exceptions import HolderUnresponsive, InvalidTransition, SessionNotRunning
 from sessions_app.holder_client import LaunchFailed, read_exit_record, read_identity
 from sessions_app.holders import Holders
 from sessions_app.live_session import LiveSession
@@ -117,7 +118,12 @@ class SessionRuns:
             self._slot_freed.clear()
             while session := await self._retry(session_rows.claim, self.place):
                 self.expect(str(session.pk))
-                await self.launch(session)
+                # Its start tells the slot, but not the host that has taken it.
+                self.announce(SessionChanged(session_id=str(session.pk)))
+                try:
+                    await self.launch(session)
+                except Exception:  # recovery finds out what became of it; the next ones wait
+                    logger.exception("session %s could not be started", session.pk)
 
     async def launch(self, session: Session) -> None:
         """Start the program of a row that holds a slot."""
@@ -169,16 +175,21 @@ class SessionRuns:
         cols, rows = (kept.cols, kept.rows) if kept else started
         live = self._new_live(session, Screen(cols, rows), head=head)
         live.stalled = session.stalled or None
-        await live.connect(self._holders)
-        if kept:
-            live.screen.feed(bytes(kept.data))
-        data = await self.log.run(event_log.read_output, session_id, begin, head - begin)
-        resizes = await self.log.run(event_log.resizes_after, session_id, begin)
-        noted = await self.log.run(event_log.last_event_offset, session_id)
-        live.restore(data, resizes, session_rows.current_wait(session), noted)
-        identity = read_identity(event_log.session_folder(session_id))
+        try:
+            await live.connect(self._holders)
+            if kept:
+                live.screen.feed(bytes(kept.data))
+            data = await self.log.run(event_log.read_output, session_id, begin, head - begin)
+            resizes = await self.log.run(event_log.resizes_after, session_id, begin)
+            noted = await self.log.run(event_log.last_event_offset, session_id)
+            live.restore(data, resizes, session_rows.current_wait(session), noted)
+            identity = read_identity(event_log.session_folder(session_id))
+        except BaseException:
+            await live.close()
+            raise
         await self._take_over(session, live, identity.child.pid if identity else None)
-        await live.reconcile_size()
+        with suppress(SessionNotRunning):  # it may have ended meanwhile
+            await live.reconcile_size()
         return live.has_holder
 
     async def _take_over(self, session: Session, live: LiveSession, pid: int | None) -> None:

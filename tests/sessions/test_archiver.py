@@ -4,10 +4,13 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from django.db import OperationalError
 
+from sessions_app import archiver as archiver_module
 from sessions_app.archiver import Archiver
 from sessions_app.database_threads import DatabaseThreads
+from sessions_app.output_archive import Due
 from tests.waiting_for import auntil
 
 
@@ -93,3 +96,46 @@ async def test_what_an_earlier_server_has_archived_does_not_wait() -> None:
     assert archiver.backlog() == (now, 3)
     finishing.cancel()
     log.close()
+
+
+async def test_what_goes_wrong_once_does_not_end_the_archiving(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(archiver_module, "EVERY_SECONDS", 0.01)
+    store = Store()
+    store.is_down = False
+    archiver = Archiver(store)
+    failures = [ZeroDivisionError("once")]
+    due = archiver._due
+
+    def due_at_last(session_id: str) -> Due:
+        if failures:
+            raise failures.pop()
+        return due(session_id)
+
+    monkeypatch.setattr(archiver, "_due", due_at_last)
+    archiver.mark("a", datetime.now(UTC), 10, screen)
+    archiving = asyncio.create_task(archiver.run())
+    await auntil(lambda: archiver.backlog() == (None, 0))
+    assert archiver.error is None
+    archiving.cancel()
+    store.close()
+
+
+async def test_while_the_database_is_away_little_is_kept_of_when_output_came(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(archiver_module, "MOST_MARKS", 100)
+    store = Store()
+    archiver = Archiver(store)
+    began = datetime(2031, 1, 1, tzinfo=UTC)
+    for number in range(1, 10_001):
+        archiver.mark("a", began + timedelta(seconds=number), number * 10, screen)
+    marks = archiver._due("a").marks
+    assert len(marks) <= 100
+    assert [mark.offset for mark in (marks[0], marks[-1])] == [10, 100_000]
+    assert archiver.backlog() == (began + timedelta(seconds=1), 100_000)
+    store.is_down = False
+    await archiver.flush_all()
+    assert archiver.backlog() == (None, 0)
+    store.close()

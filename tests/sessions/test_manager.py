@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from asgiref.sync import sync_to_async
 
-from sessions_app import event_log, lifecycle
-from sessions_app.events import EventType, Status
+from sessions_app import event_log, lifecycle, recovery
+from sessions_app.events import EventType, SessionChanged, Status
 from sessions_app.exceptions import (
     InvalidRequest,
     NoFreeSlot,
@@ -23,6 +23,7 @@ from sessions_app.models import OutputSegment, Session
 from sessions_app.session_manager import (
     PersistentSessionManager,
 )
+from sessions_app.signals import session_event
 from sessions_app.state_lock import lock_state_folder
 from tests.sessions.kept import ended, row
 from tests.waiting_for import auntil
@@ -130,6 +131,45 @@ async def test_more_sessions_than_slots_are_refused_or_queued(
 
     await auntil(has_its_slot, timeout=15)
     assert (await row(queued)).slot == 2
+
+
+async def test_whoever_is_queued_is_told_of_with_its_slot_and_host(
+    manager: PersistentSessionManager,
+) -> None:
+    running = [await manager.create(request("cat")) for _ in range(4)]
+    queued = await manager.create(request("cat", queue=True))
+    told = []
+
+    def note(sender: object, event: object, **_: object) -> None:
+        if event == SessionChanged(session_id=queued):
+            told.append(event)
+
+    session_event.connect(note)
+    await manager.end(running[0], grace=0)
+    await auntil(lambda: queued in manager.live_sessions())
+    assert told
+    assert (await row(queued)).host == manager.host
+
+
+async def test_what_cannot_be_started_keeps_nobody_else_in_the_queue(
+    manager: PersistentSessionManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = [await manager.create(request("cat")) for _ in range(4)]
+    first, second = [await manager.create(request("cat", queue=True)) for _ in range(2)]
+    launch = manager._runs._launch_program
+
+    async def fail_first(session: Session) -> None:
+        if str(session.pk) == first:
+            raise RuntimeError("can't start new thread")
+        await launch(session)
+
+    monkeypatch.setattr(manager._runs, "_launch_program", fail_first)
+    for session_id in running[:2]:
+        await manager.end(session_id, grace=0)
+    await auntil(lambda: second in manager.live_sessions())
+    monkeypatch.setattr(recovery, "START_SECONDS", 0.0)
+    await manager.recover()
+    assert (await row(first)).error.startswith("The server stopped, or failed, before")
 
 
 async def test_racing_starts_never_share_a_slot(manager: PersistentSessionManager) -> None:

@@ -19,6 +19,7 @@ from sessions_app.launch import LaunchRequest
 from sessions_app.models import Session
 from sessions_app.recovery import Found, Outcome, Row, decide
 from sessions_app.session_manager import PersistentSessionManager
+from sessions_app.session_runs import SessionRuns
 from tests.sessions.conftest import end_everything
 from tests.sessions.kept import ended, row
 from tests.waiting_for import auntil
@@ -229,3 +230,27 @@ async def test_a_session_whose_follower_failed_is_found_again(
         await auntil(lambda: "failed" in caplog.text)
     assert (await manager.recover()).adopted == [session_id]
     await manager.write(session_id, b"still here\r")
+
+
+async def test_what_cannot_be_recovered_keeps_nothing_else_from_it(
+    manager: PersistentSessionManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = [
+        await manager.create(LaunchRequest(argv=["cat"], working_dir="/tmp")) for _ in range(2)
+    ]
+    (event_log.sessions_folder() / "a-file").touch()
+    await lifecycle.stop()
+    adopt = SessionRuns.adopt
+
+    async def fail_first(runs: SessionRuns, session: Session) -> bool:
+        if str(session.pk) == first:
+            raise RuntimeError("broken")
+        return await adopt(runs, session)
+
+    monkeypatch.setattr(SessionRuns, "adopt", fail_first)
+    await lifecycle.start()
+    assert lifecycle.manager().recovery.adopted == [second]
+    assert lifecycle.manager().recovery.strays == []
+    monkeypatch.undo()
+    await lifecycle.manager().recover()
+    assert first in lifecycle.manager().live_sessions()
