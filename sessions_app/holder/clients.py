@@ -87,9 +87,13 @@ class Clients:
 
     def send(self, client: Client, frame: bytes) -> None:
         """Never waits; a client that has left meanwhile is ignored."""
-        if client.descriptor in self._clients and not client.deaf:
+        if self._has(client) and not client.deaf:
             client.unsent += frame
             self._flush(client)
+
+    def _has(self, client: Client) -> bool:
+        """Whether it is still connected: the number of its descriptor may be another's by now."""
+        return self._clients.get(client.descriptor) is client
 
     def broadcast(self, frame: bytes) -> None:
         for client in list(self._clients.values()):
@@ -168,7 +172,8 @@ class Clients:
         self._loop.watch(client.descriptor, wanted, lambda events: self._ready(client, events))
 
     def _drop(self, client: Client) -> None:
-        if self._clients.pop(client.descriptor, None) is not None:
+        if self._has(client):
+            del self._clients[client.descriptor]
             self._loop.unwatch(client.descriptor)
             client.connection.close()
 
