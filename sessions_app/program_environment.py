@@ -69,13 +69,7 @@ def child_environment(
     With `run_as`, the name of a user, what is personal is that user's. The server's own variables
     are never inherited; they hold what is not the program's. Raises KeyError for an unknown user.
     """
-    account = pwd.getpwnam(run_as) if run_as else pwd.getpwuid(os.getuid())
-    personal = {
-        "HOME": account.pw_dir,
-        "USER": account.pw_name,
-        "LOGNAME": account.pw_name,
-        "SHELL": account.pw_shell or "/bin/sh",
-    }
+    personal = _personal(pwd.getpwnam(run_as)) if run_as else _own_personal(inherited)
     taken = {
         name: value
         for name, value in inherited.items()
@@ -92,6 +86,23 @@ def child_environment(
         "TERM": "xterm-256color",
         "COLORTERM": "truecolor",
     }
+
+
+def _personal(account: pwd.struct_passwd) -> dict[str, str]:
+    return {
+        "HOME": account.pw_dir,
+        "USER": account.pw_name,
+        "LOGNAME": account.pw_name,
+        "SHELL": account.pw_shell or "/bin/sh",
+    }
+
+
+def _own_personal(inherited: Mapping[str, str]) -> dict[str, str]:
+    try:
+        return _personal(pwd.getpwuid(os.getuid()))
+    except KeyError:  # a container may run under a number that has no name
+        number, home = str(os.getuid()), inherited.get("HOME", "/")
+        return {"HOME": home, "USER": number, "LOGNAME": number, "SHELL": "/bin/sh"}
 
 
 def check_added(environment: Mapping[str, str]) -> None:

@@ -1,6 +1,7 @@
 """What may be started: folders inside the roots, words that no shell sees, harmless variables."""
 
 import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -154,3 +155,15 @@ def test_what_another_user_may_execute_is_not_judged_with_the_servers_eyes(root:
     closed.touch(mode=0o600)
     assert "is not executable" in refusal(request(root, str(closed)), rules(root))[1]
     assert check_launch(request(root, str(closed)), rules(root, run_as="daemon"))
+
+
+def test_a_server_under_a_number_without_a_name_starts_programs_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def unknown(number: int) -> None:
+        raise KeyError(number)
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    environment = child_environment({"HOME": "/srv/agents"}, [])
+    assert (environment["HOME"], environment["USER"]) == ("/srv/agents", str(os.getuid()))
+    assert environment["SHELL"] == "/bin/sh"
