@@ -8,6 +8,7 @@ log, once a second for everybody together.
 import asyncio
 import math
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -16,6 +17,9 @@ from sessions_app.events import EventType, LifecycleEvent, Status
 from sessions_app.exceptions import SessionNotFound
 from sessions_app.fanout import FanOut
 from sessions_app.models import Session
+
+# Output is archived this often, more or less.
+ARCHIVED_SECONDS = 0.5
 
 
 class Reason(StrEnum):
@@ -120,6 +124,16 @@ class _Waiter:
         self.news.clear()
         self._seq = self._tail.last_seq
 
+    async def wait(self) -> None:
+        """Wait until looking may be worth it: for news, or while output is on its way to the log.
+
+        What another host prints is heard of before it can be read here.
+        """
+        seconds = ARCHIVED_SECONDS if self._tail.head > self._offset else None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.news.wait()
+
     def close(self) -> None:
         """Watch no more."""
         self._fan_out.viewers.discard(self)
@@ -166,7 +180,7 @@ async def wait(fan_out: FanOut, wanted: Wanted, seconds: float) -> Happened | No
                 waiter.begin_to_look()
                 if happened := await fan_out.log.run(look, wanted):
                     return happened
-                await waiter.news.wait()
+                await waiter.wait()
     except TimeoutError:
         return await fan_out.log.run(look, wanted)
     finally:

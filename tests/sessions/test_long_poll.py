@@ -194,3 +194,30 @@ async def test_a_session_that_is_forgotten_meanwhile_ends_the_waiting(
     await manager.forget(str(session.pk))
     response = await asyncio.wait_for(answer, SECONDS / 4)
     assert (response.status_code, response.json()["code"]) == (404, "not-found")
+
+
+async def test_output_that_is_heard_of_before_it_can_be_read_is_answered_once_it_can(
+    manager: PersistentSessionManager, session_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As of a session on another host, whose spool is not here.
+    known, archived, too_early = event_log.output_range, False, asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def late(session: str) -> tuple[int, int]:
+        if archived:
+            return known(session)
+        if get_fan_out()._tails[session].head > 7:
+            loop.call_soon_threadsafe(too_early.set)
+        return 0, 7
+
+    monkeypatch.setattr(event_log, "output_range", late)
+    task = waiting(wanted(session_id, Reason.OUTPUT))
+    await asleep(get_fan_out())
+    # The first comparison with the log makes everybody look once.
+    await auntil(lambda: get_fan_out()._tails[session_id].last_seq == 1)
+    await manager.write(session_id, b"x\r")
+    await asyncio.wait_for(too_early.wait(), SECONDS)
+    archived = True
+    happened = await asyncio.wait_for(task, SECONDS / 2)
+    assert happened is not None
+    assert happened.reason == Reason.OUTPUT
