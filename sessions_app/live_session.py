@@ -33,6 +33,7 @@ from sessions_app.exceptions import (
     HolderUnresponsive,
     InputQueueFull,
     InvalidTransition,
+    ManagerUnavailable,
     SessionNotRunning,
 )
 from sessions_app.holder.spool import OutputGone
@@ -66,6 +67,8 @@ SETTLE_MOST_SECONDS = 0.6
 
 # A database that is locked holds up neither the live view nor who resizes for longer than this.
 TELL_SIZE_SECONDS = 0.5
+# A program that posts a checkpoint waits so long for what is to be told before it.
+TELL_SECONDS = 5.0
 # A database that is locked or down is asked again this often.
 RETRY_SECONDS = 0.5
 # A holder whose program has ended already makes its socket anew within milliseconds.
@@ -231,6 +234,13 @@ class LiveSession:
 
     async def report_checkpoint(self, checkpoint: dict[str, Any]) -> LifecycleEvent:
         """Note a checkpoint that the program declared itself; returns its event."""
+        # It is not to overtake what the database has not taken yet.
+        try:
+            await asyncio.wait_for(self._teller.all_told(), TELL_SECONDS)
+        except TimeoutError as error:
+            raise ManagerUnavailable(
+                "The log cannot be written at the moment; try again."
+            ) from error
         before = self.tracker.current
         reports = self.tracker.explicit(checkpoint)
         if not reports:
@@ -373,6 +383,8 @@ class LiveSession:
     async def _apply_size_changes(self) -> None:
         while self._size_changes and self._size_changes[0].offset <= self.head:
             change = self._size_changes.popleft()
+            # What came just before has not been looked at yet.
+            self._note(self.tracker.screen(self.screen.text()))
             self.screen.resize(change.cols, change.rows)
             # A box that another size brings back from above is not printed anew.
             self.tracker.prime(self.screen.text())

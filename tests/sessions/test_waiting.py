@@ -7,9 +7,9 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import OperationalError
 
-from sessions_app import event_log, lifecycle
-from sessions_app.events import EventType, Status
-from sessions_app.exceptions import InvalidTransition
+from sessions_app import event_log, lifecycle, live_session
+from sessions_app.events import EventType, LifecycleEvent, Status
+from sessions_app.exceptions import InvalidTransition, ManagerUnavailable
 from sessions_app.launch import LaunchRequest
 from sessions_app.models import Session
 from sessions_app.session_manager import PersistentSessionManager
@@ -137,6 +137,46 @@ async def test_a_checkpoint_that_the_database_did_not_take_can_be_posted_again(
     event = await manager.report_checkpoint(session_id, checkpoint)
     assert event.fields["checkpoint"] == checkpoint
     assert (await row(session_id)).status == Status.WAITING_CHECKPOINT
+
+
+async def test_a_checkpoint_does_not_overtake_what_the_database_has_not_taken_yet(
+    manager: PersistentSessionManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_id = await start(manager, "read; sleep 99")
+    await manager.report_checkpoint(session_id, {"type": "human-action", "action": "First"})
+    monkeypatch.setattr(live_session, "TELL_SECONDS", 0.1)
+    append_event = event_log.append_event
+
+    def locked(session: str, kind: EventType, **details: Any) -> LifecycleEvent:
+        if kind is EventType.RESUMED:
+            raise OperationalError("locked")
+        return append_event(session, kind, **details)
+
+    second = {"type": "human-action", "action": "Second"}
+    with monkeypatch.context() as trouble:
+        trouble.setattr(event_log, "append_event", locked)
+        await manager.write(session_id, b"done\r")
+        with pytest.raises(ManagerUnavailable, match="try again"):
+            await manager.report_checkpoint(session_id, second)
+    monkeypatch.setattr(live_session, "TELL_SECONDS", 10.0)
+    await manager.report_checkpoint(session_id, second)
+    kinds = [kind for kind, _ in await events(session_id)]
+    assert kinds[1:] == [EventType.CHECKPOINT, EventType.RESUMED, EventType.CHECKPOINT]
+    assert (await row(session_id)).status == Status.WAITING_CHECKPOINT
+
+
+async def test_a_box_that_is_resized_before_anybody_looked_at_it_is_a_checkpoint(
+    manager: PersistentSessionManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_session, "SETTLE_SECONDS", 60.0)
+    session_id = await start(manager, f"cat <<'END'\n{BOX}\nEND\nread answer; sleep 99")
+
+    async def is_shown() -> bool:
+        return "Type" in "\n".join((await manager.screen(session_id)).lines)
+
+    await auntil(is_shown)
+    await manager.resize(session_id, 100, 30)
+    await has_status(session_id, Status.WAITING_CHECKPOINT)
 
 
 async def test_what_a_terminal_answers_by_itself_is_no_answer_to_a_checkpoint(
