@@ -18,6 +18,7 @@ from sessions_app.fanout import get_fan_out
 from sessions_app.launch import LaunchRequest
 from sessions_app.screen_state import ScreenState
 from sessions_app.session_manager import PersistentSessionManager
+from sessions_app.session_verbs import get_manager
 from sessions_app.viewer import Viewer
 from tests.cast import let_in
 from tests.sessions.conftest import end_everything
@@ -165,14 +166,15 @@ async def test_a_session_that_is_forgotten_during_a_subscription_keeps_no_other_
 ) -> None:
     doomed, other = await start(manager, "true"), await start(manager, "cat")
     await ended(doomed)
-    last_screen = manager.last_screen
+    verbs = get_manager()
+    last_screen = verbs.last_screen
 
     async def forgotten_by_then(session_id: str) -> ScreenState:
         if session_id == doomed:
             await manager.forget(doomed)
         return await last_screen(session_id)
 
-    monkeypatch.setattr(manager, "last_screen", forgotten_by_then)
+    monkeypatch.setattr(verbs, "last_screen", forgotten_by_then)
     client = await connect("subscribe=none")
     await client.send({"type": "subscribe", "sessions": [doomed, other], "output": True})
     told = [await client.receive() for _ in range(2)]
@@ -194,7 +196,7 @@ async def test_a_session_that_is_forgotten_while_it_is_caught_up_with_ends_no_st
         await manager.forget(session_id)
         raise SessionNotFound("There is no such session.")
 
-    monkeypatch.setattr(manager, "read_output", forgotten_by_then)
+    monkeypatch.setattr(get_manager(), "read_output", forgotten_by_then)
     monkeypatch.setattr(event_log, "read_output", lambda *where: b"")
     client = await connect("subscribe=none")
     position = {doomed: {"seq": 0, "offset": 0}}
