@@ -15,6 +15,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -202,6 +204,7 @@ class LiveSession:
 
         Raises SessionNotRunning or InputQueueFull.
         """
+        self._judge_now()  # what is typed may be the answer
         await self._to_holder(lambda holder: holder.write(data))
         self._note(self.tracker.typed(data))
 
@@ -286,18 +289,27 @@ class LiveSession:
         `resizes` are `(offset, cols, rows)` after the offset at which `data` begins; `noted` is the
         offset of the log's last event.
         """
-        offset = self.head - len(data)
+        begin = fed = self.head - len(data)
+        steps: list[tuple[int, Callable[[], None]]] = []
         for at, cols, rows in resizes:
             if at <= self.head:
-                self.screen.feed(data[: at - offset])
-                data, offset = data[at - offset :], at
-                self.screen.resize(cols, rows)
+                steps.append((at, partial(self.screen.resize, cols, rows)))
             else:
                 self._size_changes.append(_SizeChange(at, cols, rows, _TOLD))
-        self.screen.feed(data)
+        # What was shown by then is in the log; what came since, nobody may have looked at.
+        steps.append((min(max(noted, begin), self.head), self._prime))
+        for at, step in sorted(steps, key=itemgetter(0)):
+            self.screen.feed(data[fed - begin : at - begin])
+            fed = at
+            step()
+        self.screen.feed(data[fed - begin :])
         self._size_of_terminal = (self.screen.cols, self.screen.rows)
         self._noted = noted
         self.tracker.restore(waiting)
+        self._judge_soon()
+
+    def _prime(self) -> None:
+        """Take what is on the screen for old."""
         self.tracker.prime(self.screen.text())
 
     async def follow(self) -> None:
@@ -375,19 +387,15 @@ class LiveSession:
         self._announce(event)
         if fed.signals:
             self._judge_signals(fed.signals)
-        if self._settling is None or self._settling.done():
-            self._settling = asyncio.create_task(
-                self._judge_screen(), name=f"judge-screen-{self.session_id}"
-            )
+        self._judge_soon()
 
     async def _apply_size_changes(self) -> None:
         while self._size_changes and self._size_changes[0].offset <= self.head:
             change = self._size_changes.popleft()
-            # What came just before has not been looked at yet.
-            self._note(self.tracker.screen(self.screen.text()))
+            self._judge_now()
             self.screen.resize(change.cols, change.rows)
             # A box that another size brings back from above is not printed anew.
-            self.tracker.prime(self.screen.text())
+            self._prime()
             await _telling(change)
 
     def _judge_signals(self, signals: tuple[Signal, ...]) -> None:
@@ -433,6 +441,12 @@ class LiveSession:
 
     # Waiting
 
+    def _judge_soon(self) -> None:
+        if self._settling is None or self._settling.done():
+            self._settling = asyncio.create_task(
+                self._judge_screen(), name=f"judge-screen-{self.session_id}"
+            )
+
     async def _judge_screen(self) -> None:
         """Look at the screen once the program pauses, but not much later than that."""
         deadline = asyncio.get_running_loop().time() + SETTLE_MOST_SECONDS
@@ -442,6 +456,11 @@ class LiveSession:
             # Not all sessions that print at once are looked at in the same turn of the loop.
             await asyncio.sleep(SETTLE_SECONDS * random.uniform(1.0, 1.4))  # noqa: S311
         self._note(self.tracker.screen(self.screen.text()))
+
+    def _judge_now(self) -> None:
+        """Look at what the program has shown and nobody has looked at yet."""
+        if self._settling is not None and not self._settling.done():
+            self._note(self.tracker.screen(self.screen.text()))
 
     def _note(self, reports: Iterable[Report]) -> None:
         self._teller.note(reported(report, self.head) for report in reports)

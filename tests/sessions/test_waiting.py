@@ -165,9 +165,9 @@ async def test_a_checkpoint_does_not_overtake_what_the_database_has_not_taken_ye
     assert (await row(session_id)).status == Status.WAITING_CHECKPOINT
 
 
-async def test_a_box_that_is_resized_before_anybody_looked_at_it_is_a_checkpoint(
-    manager: PersistentSessionManager, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+async def unseen_box(manager: PersistentSessionManager, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A session that shows a box which nobody has looked at yet."""
     monkeypatch.setattr(live_session, "SETTLE_SECONDS", 60.0)
     session_id = await start(manager, f"cat <<'END'\n{BOX}\nEND\nread answer; sleep 99")
 
@@ -175,8 +175,38 @@ async def test_a_box_that_is_resized_before_anybody_looked_at_it_is_a_checkpoint
         return "Type" in "\n".join((await manager.screen(session_id)).lines)
 
     await auntil(is_shown)
-    await manager.resize(session_id, 100, 30)
-    await has_status(session_id, Status.WAITING_CHECKPOINT)
+    return session_id
+
+
+async def test_a_box_that_is_resized_before_anybody_looked_at_it_is_a_checkpoint(
+    manager: PersistentSessionManager, unseen_box: str
+) -> None:
+    await manager.resize(unseen_box, 100, 30)
+    await has_status(unseen_box, Status.WAITING_CHECKPOINT)
+
+
+async def test_a_box_that_is_answered_before_anybody_looked_at_it_is_not_waited_at_for_ever(
+    manager: PersistentSessionManager, unseen_box: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await manager.write(unseen_box, b"approved\r")
+
+    async def told() -> bool:
+        return len(await events(unseen_box)) == 3
+
+    await auntil(told)
+    kinds = [kind for kind, _ in await events(unseen_box)]
+    assert kinds == [EventType.STARTED, EventType.CHECKPOINT, EventType.RESUMED]
+    assert (await row(unseen_box)).status == Status.RUNNING
+
+
+async def test_a_box_that_nobody_looked_at_before_a_restart_is_a_checkpoint_after_it(
+    unseen_box: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await lifecycle.stop()
+    assert (await row(unseen_box)).status == Status.RUNNING
+    monkeypatch.setattr(live_session, "SETTLE_SECONDS", 0.05)
+    await lifecycle.start()
+    await has_status(unseen_box, Status.WAITING_CHECKPOINT)
 
 
 async def test_what_a_terminal_answers_by_itself_is_no_answer_to_a_checkpoint(
