@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import signal
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
@@ -24,7 +23,7 @@ from django.utils import timezone
 
 from sessions_app import event_log, session_rows
 from sessions_app.archiver import Archiver
-from sessions_app.event_teller import Announce, EventTeller, Fact, reported, resized
+from sessions_app.event_teller import Announce, EventTeller, Fact, resized
 from sessions_app.events import (
     LifecycleEvent,
     OutputEvent,
@@ -34,8 +33,6 @@ from sessions_app.events import (
 from sessions_app.exceptions import (
     HolderUnresponsive,
     InputQueueFull,
-    InvalidTransition,
-    ManagerUnavailable,
     SessionNotRunning,
 )
 from sessions_app.holder.spool import OutputGone
@@ -49,10 +46,10 @@ from sessions_app.holder_client import (
 )
 from sessions_app.holders import Holder, Holders
 from sessions_app.metrics import counts
-from sessions_app.screen import Screen, Signal
+from sessions_app.screen import Screen
 from sessions_app.spool_follower import SpoolFollower
-from sessions_app.waiting.reports import Report, Wait
-from sessions_app.waiting.tracker import WaitingTracker
+from sessions_app.waiting.reports import Wait
+from sessions_app.waiting_watch import WaitingWatch
 
 logger = logging.getLogger(__name__)
 
@@ -63,14 +60,8 @@ PIECE = 64 * 1024
 # viewers, and written by their connections as far as the kernel did not take it at once. With one
 # turn, 100 viewers fall behind at once and read the log 10 times as slowly; with 8, they do not.
 TURNS = 8
-# The screen is judged when the program has paused for this long, and at the latest after MOST.
-SETTLE_SECONDS = 0.15
-SETTLE_MOST_SECONDS = 0.6
-
 # A database that is locked holds up neither the live view nor who resizes for longer than this.
 TELL_SIZE_SECONDS = 0.5
-# A program that posts a checkpoint waits so long for what is to be told before it.
-TELL_SECONDS = 5.0
 # A database that is locked or down is asked again this often.
 RETRY_SECONDS = 0.5
 # A holder whose program has ended already makes its socket anew within milliseconds.
@@ -103,7 +94,6 @@ class LiveSession:
     ) -> None:
         self.session_id = session_id
         self.screen = screen
-        self.tracker = WaitingTracker()
         self.head = head
         self.exit: ExitRecord | None = None
         self.stalled: str | None = None
@@ -115,17 +105,15 @@ class LiveSession:
         self._size = head
         self._news = asyncio.Event()
         self._gone = False
-        # Output before these was dealt with by an earlier server: its queries are answered, what
-        # it said about waiting is in the log.
+        # The queries in output before this were answered by an earlier server.
         self._answered = 0
-        self._noted = 0
         self._size_changes: deque[_SizeChange] = deque()
         self._taking_in = asyncio.Lock()
         self._wanted_size = self._size_of_terminal = (screen.cols, screen.rows)
         self._teller = EventTeller(session_id, archiver.log, announce)
         self._resizing = asyncio.Lock()
         self._errands: set[asyncio.Task[None]] = set()
-        self._settling: asyncio.Task[None] | None = None
+        self._waiting = WaitingWatch(session_id, screen, self._teller, lambda: self.head)
 
     # The holder tells (HolderListener)
 
@@ -204,9 +192,9 @@ class LiveSession:
 
         Raises SessionNotRunning or InputQueueFull.
         """
-        self._judge_now()  # what is typed may be the answer
+        self._waiting.look_now()  # what is typed may be the answer
         await self._to_holder(lambda holder: holder.write(data))
-        self._note(self.tracker.typed(data))
+        self._waiting.typed(data)
 
     async def resize(self, cols: int, rows: int) -> None:
         """Change the size of the terminal; of several changes at once only the newest is made.
@@ -237,26 +225,7 @@ class LiveSession:
 
     async def report_checkpoint(self, checkpoint: dict[str, Any]) -> LifecycleEvent:
         """Note a checkpoint that the program declared itself; returns its event."""
-        # It is not to overtake what the database has not taken yet.
-        try:
-            await asyncio.wait_for(self._teller.all_told(), TELL_SECONDS)
-        except TimeoutError as error:
-            raise ManagerUnavailable(
-                "The log cannot be written at the moment; try again."
-            ) from error
-        before = self.tracker.current
-        reports = self.tracker.explicit(checkpoint)
-        if not reports:
-            raise InvalidTransition("The session is waiting at this very checkpoint already.")
-        (report,) = reports
-        async with self._teller.in_order:
-            try:
-                return await self._teller.append(reported(report, self.head))
-            except Exception:
-                # It is not in the log: the program is told so, and may declare it once more.
-                if self.tracker.current == report:
-                    self.tracker.restore(before)
-                raise
+        return await self._waiting.declare(checkpoint)
 
     async def _to_holder(self, verb: Callable[[Holder], Awaitable[T]]) -> T:
         if self._holder is None or self.exit is not None:
@@ -268,8 +237,9 @@ class LiveSession:
 
     async def close(self) -> None:
         """Let go of the holder, which goes on without us."""
-        for task in (*self._errands, *filter(None, [self._settling])):
+        for task in self._errands:
             task.cancel()
+        self._waiting.close()
         self._spool.close()
         self.screen.release()
         if self._holder is not None:
@@ -297,20 +267,14 @@ class LiveSession:
             else:
                 self._size_changes.append(_SizeChange(at, cols, rows, _TOLD))
         # What was shown by then is in the log; what came since, nobody may have looked at.
-        steps.append((min(max(noted, begin), self.head), self._prime))
+        steps.append((min(max(noted, begin), self.head), self._waiting.prime))
         for at, step in sorted(steps, key=itemgetter(0)):
             self.screen.feed(data[fed - begin : at - begin])
             fed = at
             step()
         self.screen.feed(data[fed - begin :])
         self._size_of_terminal = (self.screen.cols, self.screen.rows)
-        self._noted = noted
-        self.tracker.restore(waiting)
-        self._judge_soon()
-
-    def _prime(self) -> None:
-        """Take what is on the screen for old."""
-        self.tracker.prime(self.screen.text())
+        self._waiting.restore(waiting, noted)
 
     async def follow(self) -> None:
         """Take in output until the program has ended and all of it is here."""
@@ -352,7 +316,11 @@ class LiveSession:
     async def _take_in_piece(self) -> bool:
         if self._size_changes and self._size_changes[0].offset <= self.head:
             return True  # a change came while we stood in line: it is applied first
-        edges = [self._answered, self._noted, *(change.offset for change in self._size_changes)]
+        edges = [
+            self._answered,
+            self._waiting.noted,
+            *(change.offset for change in self._size_changes),
+        ]
         limit = min([PIECE, *(edge - self.head for edge in edges if edge > self.head)])
         try:
             data = self._spool.read(self.head, limit)
@@ -386,25 +354,17 @@ class LiveSession:
             self._reply(fed.replies, self.head)
         self._announce(event)
         if fed.signals:
-            self._judge_signals(fed.signals)
-        self._judge_soon()
+            self._waiting.signals(fed.signals)
+        self._waiting.look_soon()
 
     async def _apply_size_changes(self) -> None:
         while self._size_changes and self._size_changes[0].offset <= self.head:
             change = self._size_changes.popleft()
-            self._judge_now()
+            self._waiting.look_now()
             self.screen.resize(change.cols, change.rows)
             # A box that another size brings back from above is not printed anew.
-            self._prime()
+            self._waiting.prime()
             await _telling(change)
-
-    def _judge_signals(self, signals: tuple[Signal, ...]) -> None:
-        waiting = self.tracker.current
-        reports = self.tracker.signals(signals)
-        if self.head > self._noted:
-            self._note(reports)
-        else:
-            self.tracker.restore(waiting)
 
     def _reply(self, replies: bytes, offset: int) -> None:
         """Answer the program's query; the program may never read it, so nobody waits for that."""
@@ -438,32 +398,6 @@ class LiveSession:
     def keep_screen(self) -> tuple[int, int, int, bytes]:
         """Return `(offset, cols, rows, data)` that draws the screen as it is now."""
         return self.head, self.screen.cols, self.screen.rows, self.screen.snapshot()
-
-    # Waiting
-
-    def _judge_soon(self) -> None:
-        if self._settling is None or self._settling.done():
-            self._settling = asyncio.create_task(
-                self._judge_screen(), name=f"judge-screen-{self.session_id}"
-            )
-
-    async def _judge_screen(self) -> None:
-        """Look at the screen once the program pauses, but not much later than that."""
-        deadline = asyncio.get_running_loop().time() + SETTLE_MOST_SECONDS
-        seen = -1
-        while seen != self.head and asyncio.get_running_loop().time() < deadline:
-            seen = self.head
-            # Not all sessions that print at once are looked at in the same turn of the loop.
-            await asyncio.sleep(SETTLE_SECONDS * random.uniform(1.0, 1.4))  # noqa: S311
-        self._note(self.tracker.screen(self.screen.text()))
-
-    def _judge_now(self) -> None:
-        """Look at what the program has shown and nobody has looked at yet."""
-        if self._settling is not None and not self._settling.done():
-            self._note(self.tracker.screen(self.screen.text()))
-
-    def _note(self, reports: Iterable[Report]) -> None:
-        self._teller.note(reported(report, self.head) for report in reports)
 
 
 async def _let_others_go_on() -> None:

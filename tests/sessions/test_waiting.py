@@ -7,7 +7,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import OperationalError
 
-from sessions_app import event_log, lifecycle, live_session
+from sessions_app import event_log, lifecycle, waiting_watch
 from sessions_app.events import EventType, LifecycleEvent, Status
 from sessions_app.exceptions import InvalidTransition, ManagerUnavailable
 from sessions_app.launch import LaunchRequest
@@ -144,7 +144,7 @@ async def test_a_checkpoint_does_not_overtake_what_the_database_has_not_taken_ye
 ) -> None:
     session_id = await start(manager, "read; sleep 99")
     await manager.report_checkpoint(session_id, {"type": "human-action", "action": "First"})
-    monkeypatch.setattr(live_session, "TELL_SECONDS", 0.1)
+    monkeypatch.setattr(waiting_watch, "TELL_SECONDS", 0.1)
     append_event = event_log.append_event
 
     def locked(session: str, kind: EventType, **details: Any) -> LifecycleEvent:
@@ -158,7 +158,7 @@ async def test_a_checkpoint_does_not_overtake_what_the_database_has_not_taken_ye
         await manager.write(session_id, b"done\r")
         with pytest.raises(ManagerUnavailable, match="try again"):
             await manager.report_checkpoint(session_id, second)
-    monkeypatch.setattr(live_session, "TELL_SECONDS", 10.0)
+    monkeypatch.setattr(waiting_watch, "TELL_SECONDS", 10.0)
     await manager.report_checkpoint(session_id, second)
     kinds = [kind for kind, _ in await events(session_id)]
     assert kinds[1:] == [EventType.CHECKPOINT, EventType.RESUMED, EventType.CHECKPOINT]
@@ -168,7 +168,7 @@ async def test_a_checkpoint_does_not_overtake_what_the_database_has_not_taken_ye
 @pytest.fixture
 async def unseen_box(manager: PersistentSessionManager, monkeypatch: pytest.MonkeyPatch) -> str:
     """A session that shows a box which nobody has looked at yet."""
-    monkeypatch.setattr(live_session, "SETTLE_SECONDS", 60.0)
+    monkeypatch.setattr(waiting_watch, "SETTLE_SECONDS", 60.0)
     session_id = await start(manager, f"cat <<'END'\n{BOX}\nEND\nread answer; sleep 99")
 
     async def is_shown() -> bool:
@@ -204,7 +204,7 @@ async def test_a_box_that_nobody_looked_at_before_a_restart_is_a_checkpoint_afte
 ) -> None:
     await lifecycle.stop()
     assert (await row(unseen_box)).status == Status.RUNNING
-    monkeypatch.setattr(live_session, "SETTLE_SECONDS", 0.05)
+    monkeypatch.setattr(waiting_watch, "SETTLE_SECONDS", 0.05)
     await lifecycle.start()
     await has_status(unseen_box, Status.WAITING_CHECKPOINT)
 
