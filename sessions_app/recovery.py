@@ -198,24 +198,13 @@ async def _recover(manager: Adopter, log: DatabaseThreads) -> Report:
         # What was started since the survey is not to be judged by it.
         if not manager.is_followed(session_id):
             with log_ids.about(session=session_id):
-                await _recover_one(decide(found), session_id, session, manager, report)
+                try:
+                    await _carry_out(decide(found), session_id, session, manager, report)
+                except session_rows.DatabaseTrouble:
+                    raise  # none of the others can be recovered either
+                except Exception:  # which keeps no other session from being recovered
+                    logger.exception("session %s could not be recovered", session_id)
     return report
-
-
-async def _recover_one(
-    outcome: Outcome | None,
-    session_id: str,
-    session: Session | None,
-    manager: Adopter,
-    report: Report,
-) -> None:
-    """Do what is to be done; what fails with one session keeps no other from being recovered."""
-    try:
-        await _carry_out(outcome, session_id, session, manager, report)
-    except session_rows.DatabaseTrouble:
-        raise  # none of the others can be recovered either
-    except Exception:
-        logger.exception("session %s could not be recovered, and is tried again", session_id)
 
 
 def _survey(manager: Adopter) -> list[tuple[str, Session | None, Found]]:
