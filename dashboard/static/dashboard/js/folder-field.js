@@ -31,8 +31,12 @@ export class FolderField {
     this.#show([]);
   }
 
+  // What is shown goes on with what is typed, whenever the next answer comes.
   #askSoon() {
     clearTimeout(this.#timer);
+    this.#asked += 1;
+    const path = this.#expanded();
+    this.#show(this.#options.filter((found) => found !== path && found.startsWith(path)));
     this.#timer = setTimeout(() => this.#ask(), PAUSE_MS);
   }
 
