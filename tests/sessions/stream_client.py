@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 from channels.testing import WebsocketCommunicator
+
+from sessions_app.consumers import SessionConsumer
+from sessions_app.transport import SCOPE_KEY
+from tests.sessions.direct_connection import DirectConnection
 
 
 class Client:
@@ -53,3 +58,43 @@ class Client:
             message = await self.communicator.receive_output(5)
             if message["type"] == "websocket.close":
                 return int(message["code"])
+
+
+class Streams:
+    """Opens live streams."""
+
+    def __init__(self) -> None:
+        self._communicators: list[WebsocketCommunicator] = []
+
+    async def open(
+        self,
+        scope: Mapping[str, Any],
+        query: str = "",
+        *,
+        direct: bool = False,
+        waiting: int = 0,
+    ) -> Client:
+        """Connect with what `scope` adds; `direct` takes ready frames, `waiting` bytes unsent."""
+        communicator = WebsocketCommunicator(SessionConsumer.as_asgi(), f"/ws?{query}")
+        communicator.scope |= scope
+        if direct:
+            connection = DirectConnection(communicator)
+            connection.waiting = waiting
+            communicator.scope[SCOPE_KEY] = connection
+        self._communicators.append(communicator)
+        await communicator.connect()
+        return Client(communicator)
+
+    async def close(self) -> None:
+        """Leave those that the server has not cut off."""
+        for communicator in self._communicators:
+            if not communicator.future.done():
+                await communicator.disconnect()
+
+
+@asynccontextmanager
+async def opened_streams() -> AsyncIterator[Streams]:
+    """Streams that are closed in the end."""
+    streams = Streams()
+    yield streams
+    await streams.close()

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import User
 from django.utils import timezone
 from pytest_django.fixtures import Settings
@@ -20,14 +19,13 @@ from sessions_app import audit, lifecycle
 from sessions_app.audit import Action, Actor, AuditRecord, Journal, journal, notes
 from sessions_app.audit.notes import Kind, Note, Piece
 from sessions_app.audit.records import store
-from sessions_app.consumers import SessionConsumer
 from sessions_app.launch import LaunchRequest
 from sessions_app.models import Session
 from sessions_app.rights import Role
 from sessions_app.session_manager import PersistentSessionManager
 from tests.cast import let_in, make_ended, with_role
 from tests.locked_database import locked_database
-from tests.sessions.stream_client import Client
+from tests.sessions.stream_client import Client, opened_streams
 from tests.waiting_for import auntil
 
 ALICE = Actor(name="alice", via="test", address="10.0.0.1")
@@ -44,18 +42,13 @@ def _written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def connect(manager: PersistentSessionManager) -> AsyncIterator[Connect]:
-    communicators: list[WebsocketCommunicator] = []
+    async with opened_streams() as streams:
 
-    async def connect(user: User) -> Client:
-        communicator = WebsocketCommunicator(SessionConsumer.as_asgi(), "/ws?subscribe=none")
-        communicator.scope |= await sync_to_async(let_in)(user) | {"client": ["10.3.3.3", 1]}
-        communicators.append(communicator)
-        await communicator.connect()
-        return Client(communicator)
+        async def connect(user: User) -> Client:
+            scope = await sync_to_async(let_in)(user) | {"client": ["10.3.3.3", 1]}
+            return await streams.open(scope, "subscribe=none")
 
-    yield connect
-    for communicator in communicators:
-        await communicator.disconnect()
+        yield connect
 
 
 @pytest.fixture

@@ -6,17 +6,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import User
 
-from sessions_app.consumers import SessionConsumer
 from sessions_app.launch import LaunchRequest
 from sessions_app.session_manager import PersistentSessionManager
 from sessions_app.transport import SCOPE_KEY
 from tests.cast import let_in
-from tests.sessions.direct_connection import DirectConnection
 from tests.sessions.kept import ended
-from tests.sessions.stream_client import Client
+from tests.sessions.stream_client import Client, opened_streams
 from tests.waiting_for import auntil
 
 Connect = Callable[..., Awaitable[Client]]
@@ -31,22 +28,13 @@ def alice(transactional_db: None) -> User:
 async def connect(
     request: pytest.FixtureRequest, manager: PersistentSessionManager, alice: User
 ) -> AsyncIterator[Connect]:
-    communicators: list[WebsocketCommunicator] = []
+    direct = request.param == "ready frames"
+    async with opened_streams() as streams:
 
-    async def connect(query: str = "", *, waiting: int = 0) -> Client:
-        communicator = WebsocketCommunicator(SessionConsumer.as_asgi(), f"/ws?{query}")
-        communicator.scope |= let_in(alice)
-        if request.param == "ready frames":
-            connection = DirectConnection(communicator)
-            connection.waiting = waiting
-            communicator.scope[SCOPE_KEY] = connection
-        communicators.append(communicator)
-        await communicator.connect()
-        return Client(communicator)
+        async def connect(query: str = "", *, waiting: int = 0) -> Client:
+            return await streams.open(let_in(alice), query, direct=direct, waiting=waiting)
 
-    yield connect
-    for communicator in communicators:
-        await communicator.disconnect()
+        yield connect
 
 
 async def start(manager: PersistentSessionManager, *argv: str, **details: Any) -> str:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from channels.testing import WebsocketCommunicator
 from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.contrib.sessions.models import Session as Login
@@ -18,14 +17,13 @@ from django.utils import timezone
 
 from sessions_app import fanout, rights_watch
 from sessions_app.callers import Caller, CookieCredential, Credential, TokenCredential
-from sessions_app.consumers import SessionConsumer
 from sessions_app.credentials import ApiToken, ShareLink
 from sessions_app.launch import LaunchRequest
 from sessions_app.rights import Right, Role
 from sessions_app.session_manager import PersistentSessionManager
 from sessions_app.viewer import Viewer
 from tests.cast import browsing, with_role
-from tests.sessions.stream_client import Client
+from tests.sessions.stream_client import Client, opened_streams
 from tests.waiting_for import auntil
 
 Connect = Callable[[Credential], Awaitable[Client]]
@@ -40,21 +38,15 @@ def _asked_often(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture
 async def connect(manager: PersistentSessionManager) -> AsyncIterator[Connect]:
-    communicators: list[WebsocketCommunicator] = []
+    async with opened_streams() as streams:
 
-    async def connect(credential: Credential) -> Client:
-        caller = await sync_to_async(credential.examine)()
-        communicator = WebsocketCommunicator(SessionConsumer.as_asgi(), "/ws")
-        communicator.scope |= {"caller": caller, "credential": credential}
-        communicators.append(communicator)
-        await communicator.connect()
-        client = Client(communicator)
-        await client.until_type("initial-state")
-        return client
+        async def connect(credential: Credential) -> Client:
+            caller = await sync_to_async(credential.examine)()
+            client = await streams.open({"caller": caller, "credential": credential})
+            await client.until_type("initial-state")
+            return client
 
-    yield connect
-    for communicator in communicators:
-        await communicator.disconnect()
+        yield connect
 
 
 @sync_to_async

@@ -6,13 +6,11 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import User
 from django.db import OperationalError
 from pytest_django.fixtures import Settings
 
 from sessions_app import event_log, fanout, lifecycle
-from sessions_app.consumers import SessionConsumer
 from sessions_app.exceptions import ManagerUnavailable, SessionNotFound
 from sessions_app.fanout import get_fan_out
 from sessions_app.launch import LaunchRequest
@@ -23,7 +21,7 @@ from sessions_app.viewer import Viewer
 from tests.cast import let_in
 from tests.sessions.conftest import end_everything
 from tests.sessions.kept import ended
-from tests.sessions.stream_client import Client
+from tests.sessions.stream_client import Client, opened_streams
 from tests.waiting_for import auntil
 
 Connect = Callable[..., Awaitable[Client]]
@@ -33,21 +31,14 @@ Connect = Callable[..., Awaitable[Client]]
 async def connect(transactional_db: None) -> AsyncIterator[Connect]:
     """What opens a live stream of an administrator; the server has to run by then."""
     alice = await User.objects.acreate(username="alice", is_superuser=True)
-    communicators: list[WebsocketCommunicator] = []
+    async with opened_streams() as streams:
 
-    async def connect(query: str = "") -> Client:
-        communicator = WebsocketCommunicator(SessionConsumer.as_asgi(), f"/ws?{query}")
-        communicator.scope |= await sync_to_async(let_in)(alice)
-        communicators.append(communicator)
-        await communicator.connect()
-        client = Client(communicator)
-        await client.until_type("initial-state")
-        return client
+        async def connect(query: str = "") -> Client:
+            client = await streams.open(await sync_to_async(let_in)(alice), query)
+            await client.until_type("initial-state")
+            return client
 
-    yield connect
-    for communicator in communicators:
-        if not communicator.future.done():
-            await communicator.disconnect()
+        yield connect
 
 
 async def start(manager: PersistentSessionManager, *argv: str) -> str:

@@ -186,7 +186,7 @@ async def test_a_box_that_is_resized_before_anybody_looked_at_it_is_a_checkpoint
 
 
 async def test_a_box_that_is_answered_before_anybody_looked_at_it_is_not_waited_at_for_ever(
-    manager: PersistentSessionManager, unseen_box: str, monkeypatch: pytest.MonkeyPatch
+    manager: PersistentSessionManager, unseen_box: str
 ) -> None:
     await manager.write(unseen_box, b"approved\r")
 
