@@ -2,8 +2,8 @@
 
 Usage: announce.py PID, with what `manage.py prepare` printed on the standard input: a line with
 the scheme (http or https), host and port that the server is to be reached by, then the text to
-print. Ends without a word when
-the process ends first: the server has said why. Imports nothing but the standard library.
+print. Ends without a word when the process ends first: the server has said why. Imports nothing but
+the standard library.
 """
 
 import http.client

@@ -14,13 +14,13 @@ const rows = () => [...document.querySelectorAll("#history-list tr")];
 
 function show(session) {
   const row = rowOf(session.id);
-  if (row) fill(row, session);
+  if (!row) return;
+  fill(row, session);
+  tick(row);
 }
 
 onSessions((changed) => {
-  const known = rows().map((row) => sessions.get(row.dataset.session)).filter(Boolean);
-  for (const session of changed ? [changed] : known) show(session);
-  tick();
+  for (const session of changed ? [changed] : sessions.all()) show(session);
 });
 
 // What ended unheard, so long ago that the page is not told of it by itself any more.
