@@ -39,6 +39,11 @@ class Client:
     async def until_type(self, kind: str) -> dict[str, Any]:
         return await self.until(lambda message: message["type"] == kind)
 
+    async def round_trip(self) -> None:
+        """Wait until the server has done what the stream begins with, and all that was asked."""
+        await self.send({"type": "ping"})
+        await self.until_type("pong")
+
     async def until_text(self, text: str) -> None:
         await self.until(lambda _: text in self.text())
 

@@ -179,8 +179,7 @@ async def test_events_alone_come_without_output(
 ) -> None:
     client = await connect("subscribe=none")
     await client.send({"type": "subscribe", "sessions": "*", "output": False})
-    await client.send({"type": "ping"})
-    await client.until_type("pong")
+    await client.round_trip()
     await start(manager, "echo", "hello")
     await client.until_type("session:completed")
     assert client.text() == ""
@@ -193,8 +192,7 @@ async def test_output_can_be_had_of_one_session_and_events_of_all(
     quiet, loud = [await start(manager, "cat") for _ in range(2)]
     client = await connect("subscribe=none")
     await client.send({"type": "subscribe", "sessions": "*", "output": [loud]})
-    await client.send({"type": "ping"})
-    await client.until_type("pong")
+    await client.round_trip()
     await manager.write(quiet, b"quiet\r")
     await manager.write(loud, b"loud\r")
     await client.until_text("loud\r\nloud")
@@ -213,8 +211,7 @@ async def test_unacknowledged_output_is_bounded_by_the_window(
     session_id = await start(manager, "bash", "-c", "read; seq 1 300000; read")
     await client.until_type("session:started")
     await client.send({"type": "ack", "sessionId": session_id, "offset": 0})
-    await client.send({"type": "ping"})
-    await client.until_type("pong")
+    await client.round_trip()
     client.received.clear()
     await manager.write(session_id, b"\r")
     await shows(manager, session_id, "300000")
@@ -240,8 +237,7 @@ async def test_who_acknowledges_and_is_far_behind_gets_the_screen(
     session_id = await start(manager, "bash", "-c", "read; seq 1 900000; echo the end; read")
     await client.until_type("session:started")
     await client.send({"type": "ack", "sessionId": session_id, "offset": 0})
-    await client.send({"type": "ping"})
-    await client.until_type("pong")
+    await client.round_trip()
     await manager.write(session_id, b"\r")
     await shows(manager, session_id, "the end")
     while not await client.nothing_follows():
@@ -400,8 +396,7 @@ async def test_what_is_no_longer_subscribed_to_is_not_sent(
     for _ in range(100):
         await client.send({"type": "subscribe", "sessions": [session_id], "output": False})
         await client.send({"type": "subscribe", "sessions": [], "output": False})
-    await client.send({"type": "ping"})
-    await client.until_type("pong")
+    await client.round_trip()
     await manager.write(session_id, b"x\r")
     await shows(manager, session_id, "x")
     assert await client.nothing_follows()

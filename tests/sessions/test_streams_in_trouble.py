@@ -132,6 +132,7 @@ async def test_a_new_session_is_shown_though_the_database_failed_at_the_first_lo
     manager: PersistentSessionManager, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = await connect()
+    await client.round_trip()
     failing = fails_once(event_log.output_range, OperationalError("gone"))
     monkeypatch.setattr(event_log, "output_range", failing)
     await start(manager, "echo", "hello")
@@ -193,5 +194,4 @@ async def test_a_session_that_is_forgotten_while_it_is_caught_up_with_ends_no_st
     position = {doomed: {"seq": 0, "offset": 0}}
     await client.send({"type": "subscribe", "sessions": [doomed], "cursors": position})
     assert (await client.until_type("session:forgotten"))["sessionId"] == doomed
-    await client.send({"type": "ping"})
-    await client.until_type("pong")
+    await client.round_trip()
