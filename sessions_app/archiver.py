@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -18,12 +18,14 @@ from sessions_app.output_archive import Due, archive
 logger = logging.getLogger(__name__)
 
 EVERY_SECONDS = 0.5
-# Sessions that are archived in one go; who has an event to write waits for one such go.
+# Sessions of which some is archived in one go; who has an event to write waits for one such go.
 AT_ONCE = 8
 # When output came, for each session; some minutes of a program that prints all the time.
 MOST_MARKS = 20_000
 # After a restart at most this much output is fed to the screen again.
 SNAPSHOT_EVERY_BYTES = 1024 * 1024
+# In place of a session's id: what went wrong with none in particular.
+ALL = ""
 
 KeepScreen = Callable[[], tuple[int, int, int, bytes]]
 
@@ -50,9 +52,17 @@ class Archiver:
 
     def __init__(self, log: DatabaseThreads) -> None:
         self.log = log
-        self.error: str | None = None
+        self._failures: dict[str, Exception] = {}
         self._pending: dict[str, _Pending] = {}
         self._busy = asyncio.Lock()
+
+    @property
+    def error(self) -> str | None:
+        """Say why output cannot be archived at the moment; None while it can."""
+        for failure in self._failures.values():
+            why = told(failure) if isinstance(failure, Error) else str(failure)
+            return f"Output cannot be archived: {why}"
+        return None
 
     def mark(
         self,
@@ -91,55 +101,73 @@ class Archiver:
             try:
                 await self.flush_all()
             except Exception as error:
-                logger.exception("output could not be archived, trying again")
-                self.error = _reason(error)
+                self._failed(ALL, error)
+            else:
+                self._failures.pop(ALL, None)
 
     async def flush_all(self) -> None:
         """Archive what there is."""
-        waiting = [key for key, pending in self._pending.items() if pending.marks]
-        for first in range(0, len(waiting), AT_ONCE):
-            async with self._busy:
-                # Some may have been finished while this waited for its turn.
-                several = [key for key in waiting[first : first + AT_ONCE] if key in self._pending]
-                await self._archive(several)
+        await self._flush(list(self._pending))
 
     async def flush(self, session_id: str) -> None:
         """Archive what there is of one session, now; what fails is tried again later."""
-        async with self._busy:
-            if session_id in self._pending:
-                await self._archive([session_id])
+        await self._flush([session_id])
+
+    async def _flush(self, session_ids: Iterable[str]) -> None:
+        """Archive what there is of these by now, in as many goes as that takes."""
+        goals = {key: self._last_mark(key) for key in session_ids}
+        waiting = [key for key, goal in goals.items() if goal >= 0 or key in self._failures]
+        while waiting:
+            several, waiting = waiting[:AT_ONCE], waiting[AT_ONCE:]
+            async with self._busy:
+                # Some may have been finished while this waited for its turn.
+                done = await self._archive([key for key in several if key in self._pending])
+            waiting += [key for key in done if self._has_marks(key, upto=goals[key])]
+
+    def _last_mark(self, session_id: str) -> int:
+        """Return how far there is output that is not archived yet, -1 where there is none."""
+        pending = self._pending.get(session_id)
+        return pending.marks[-1].offset if pending and pending.marks else -1
+
+    def _has_marks(self, session_id: str, upto: int) -> bool:
+        """Tell whether output up to there is not archived yet."""
+        pending = self._pending.get(session_id)
+        return bool(pending and pending.marks and pending.marks[0].offset <= upto)
 
     async def finish(self, session_id: str, upto: int, keep_screen: KeepScreen) -> None:
         """Archive all of a session that has ended; returns only when the database has it."""
         self.mark(session_id, datetime.now().astimezone(), upto, keep_screen, begin=upto)
-        while not await self._finish(session_id):
+        while not await self._finish(session_id, upto):
             await asyncio.sleep(EVERY_SECONDS)
 
-    async def _finish(self, session_id: str) -> bool:
+    async def _finish(self, session_id: str, upto: int) -> bool:
+        await self._flush([session_id])
         async with self._busy:
-            done = await self._archive([session_id]) and await self._keep_screen(session_id)
+            done = not self._has_marks(session_id, upto) and await self._keep_screen(session_id)
             if done:
                 del self._pending[session_id]
             return done
 
-    async def _archive(self, session_ids: Sequence[str]) -> bool:
-        """Archive these sessions in one go; False if that could not be done for all of them."""
+    async def _archive(self, session_ids: Sequence[str]) -> Sequence[str]:
+        """Archive some of each of these sessions in one go; return those it could be done for."""
         due = [self._due(key) for key in session_ids]
         outcomes: list[int | Exception] = []
         try:
             await self.log.run_in_background(_archive_each, due, outcomes)
         except Error as error:
             outcomes += [error] * (len(due) - len(outcomes))
+        done = []
         for each, archived in zip(due, outcomes, strict=True):
-            if isinstance(archived, int):
+            if isinstance(archived, Exception):
+                self._failed(each.session_id, archived)
+            else:
                 self._archived(each, archived)
-        failures = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
-        self._note_outcome(failures)
+                done.append(each.session_id)
         for session_id in session_ids:
             pending = self._pending[session_id]
             if pending.archived - pending.snapshot_at >= SNAPSHOT_EVERY_BYTES:
                 await self._keep_screen(session_id)
-        return not failures
+        return done
 
     def _due(self, session_id: str) -> Due:
         pending = self._pending[session_id]
@@ -150,8 +178,11 @@ class Archiver:
 
     def _archived(self, due: Due, archived: int) -> None:
         pending = self._pending[due.session_id]
+        # One that does not get further has nothing more to read.
+        reached = archived if archived > pending.archived else due.upto
         pending.archived = archived
-        pending.marks = [mark for mark in pending.marks if mark.offset > due.upto]
+        pending.marks = [mark for mark in pending.marks if mark.offset > reached]
+        self._failures.pop(due.session_id, None)
 
     async def _keep_screen(self, session_id: str) -> bool:
         """Keep the screen as it is now; False if the database does not take it."""
@@ -162,20 +193,21 @@ class Archiver:
                 event_log.save_snapshot, session_id, offset, cols, rows, data
             )
         except Error as error:
-            self._note_outcome([error])
+            self._failed(session_id, error)
             return False
         pending.snapshot_at = offset
+        self._failures.pop(session_id, None)
         return True
 
-    def _note_outcome(self, failures: Sequence[Exception]) -> None:
-        if failures and self.error is None:
-            logger.warning("output cannot be archived, trying again: %s", failures[0])
-        self.error = _reason(failures[0]) if failures else None
-
-
-def _reason(failure: Exception) -> str:
-    why = told(failure) if isinstance(failure, Error) else str(failure)
-    return f"Output cannot be archived: {why}"
+    def _failed(self, session_id: str, failure: Exception) -> None:
+        """Tell what is new of it, once: the same may fail twice a second, and for hours."""
+        if isinstance(failure, Error):  # the database is in trouble, whosever turn it was
+            if not self._failures:
+                logger.warning("output cannot be archived, trying again: %s", failure)
+        elif repr(failure) != repr(self._failures.get(session_id)):
+            why = None if isinstance(failure, OSError) else failure
+            logger.warning("output could not be archived, trying again: %s", failure, exc_info=why)
+        self._failures[session_id] = failure
 
 
 def _archive_each(due: Sequence[Due], outcomes: list[int | Exception]) -> None:
@@ -183,5 +215,7 @@ def _archive_each(due: Sequence[Due], outcomes: list[int | Exception]) -> None:
     for each in due:
         try:
             outcomes.append(archive(each))
-        except OSError as error:  # this session's spool
+        except Error:
+            raise
+        except Exception as error:  # something about this session, its spool mostly
             outcomes.append(error)

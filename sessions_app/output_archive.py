@@ -20,7 +20,8 @@ from sessions_app.holder import spool
 from sessions_app.holder.spool import OutputGone, SpoolReader
 from sessions_app.models import OutputSegment, Session
 
-_BATCH = 1024 * 1024
+# One go: who writes an event waits for it, also when a database that was away for hours is back.
+GO_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Due:
 
 
 def archive(due: Due) -> int:
-    """Archive it, and drop what need not be kept; return how far the archive goes."""
+    """Archive the next of it, and drop what need not be kept; return how far the archive goes."""
     archived = archive_output(due.session_id, due.upto, due.marks)
     if archived > due.quota:
         drop_beyond_quota(due.session_id, archived, due.quota)
@@ -48,37 +49,46 @@ def archive(due: Due) -> int:
 
 
 def archive_output(session_id: str, upto: int, marks: Sequence[Mark]) -> int:
-    """Copy the spool's output up to offset `upto` into the archive; return how far that went.
+    """Copy the spool's next output, up to offset `upto`, into the archive; return where that ends.
 
-    Idempotent: it goes on where the database ends, and tops up the last segment while that is
-    not full, so a quiet program does not leave a row per second.
+    That is GO_BYTES at most, and nothing where the spool has nothing more. Idempotent: it goes on
+    where the database ends, and tops up the last segment while that is not full, so a quiet program
+    does not leave a row per second.
     """
     last = _last_segment(session_id)
     archived = last.end if last else 0
-    reader = SpoolReader(session_folder(session_id))
-    while archived < upto:
-        try:
-            data = reader.read(archived, min(_BATCH, upto - archived))
-        except FileNotFoundError:  # somebody removed the folder: there is nothing more
-            break
-        except OutputGone as gone:
+    start, data = _read_next(SpoolReader(session_folder(session_id)), archived, upto)
+    if not data:
+        return archived
+    end = start + len(data)
+    with transaction.atomic():
+        if start > archived:
             # More came than the quota holds before it could be archived: a log has no holes, so
             # what is older goes as well.
             OutputSegment.objects.filter(session_id=session_id).delete()
-            archived, last = gone.base, None
-            continue
-        if not data:
+            last = None
+        _store(session_id, start, data, marks, last)
+        Session.objects.filter(pk=session_id).update(
+            output_bytes=end, last_activity_at=timezone.now()
+        )
+    return end
+
+
+def _read_next(reader: SpoolReader, offset: int, upto: int) -> tuple[int, bytes]:
+    """Return what follows `offset`, and where that begins: after a gap if the spool has one."""
+    while True:
+        try:
+            data = reader.read(offset, max(0, min(GO_BYTES, upto - offset)))
+        except FileNotFoundError:  # somebody removed the folder: there is nothing more
+            return offset, b""
+        except OutputGone as gone:
+            offset = gone.base
+        else:
             break
-        if archived + len(data) < upto:
-            # Others see how far it goes, and a crash may leave it there: no character is cut.
-            data = data[: whole_characters(data) or len(data)]
-        with transaction.atomic():
-            last = _store(session_id, archived, data, marks, last)
-            archived += len(data)
-            Session.objects.filter(pk=session_id).update(
-                output_bytes=archived, last_activity_at=timezone.now()
-            )
-    return archived
+    if offset + len(data) < upto:
+        # Others see how far it goes, and a crash may leave it there: no character is cut.
+        data = data[: whole_characters(data) or len(data)]
+    return offset, data
 
 
 def drop_beyond_quota(session_id: str, archived: int, quota: int) -> None:
@@ -98,25 +108,19 @@ def _last_segment(session_id: str) -> OutputSegment | None:
 
 def _store(
     session_id: str, start: int, data: bytes, marks: Sequence[Mark], last: OutputSegment | None
-) -> OutputSegment:
-    """Write the bytes after `last` as segments, and return the new last one.
-
-    The first bytes top up `last` if that has room.
-    """
-    segments = []
+) -> None:
+    """Write the bytes after `last` as segments; the first top it up if it has room."""
     if last is not None and last.end - last.start < SEGMENT_SIZE:
         room = SEGMENT_SIZE - (last.end - last.start)
         _fill(last, unpack(last) + data[:room], marks)
         last.save(update_fields=["end", "data", "timeline"])
         start, data = start + room, data[room:]
+    segments = []
     for cut in range(0, len(data), SEGMENT_SIZE):
-        last = OutputSegment(session_id=session_id, start=start + cut)
-        _fill(last, data[cut : cut + SEGMENT_SIZE], marks)
-        segments.append(last)
+        segment = OutputSegment(session_id=session_id, start=start + cut)
+        _fill(segment, data[cut : cut + SEGMENT_SIZE], marks)
+        segments.append(segment)
     OutputSegment.objects.bulk_create(segments)
-    if last is None:
-        raise ValueError("there was nothing to store")
-    return last
 
 
 _offset_of = attrgetter("offset")

@@ -1,7 +1,9 @@
-"""What the database says of a session, and when it says that it has ended."""
+"""What is kept of a session: its row, when that says that it has ended, and its spool."""
 
 from asgiref.sync import sync_to_async
 
+from sessions_app.event_log import session_folder
+from sessions_app.holder.spool import SpoolWriter
 from sessions_app.models import Session
 from tests.waiting_for import auntil
 
@@ -20,3 +22,10 @@ async def ended(session_id: str, timeout: float = 20.0) -> Session:
 
     await auntil(has_ended, timeout)
     return await row(session_id)
+
+
+def spool_of(session: Session, **sizes: int) -> SpoolWriter:
+    """A new spool of the session, to be written as its holder would."""
+    folder = session_folder(str(session.pk))
+    folder.mkdir(parents=True)
+    return SpoolWriter(str(folder), **sizes)

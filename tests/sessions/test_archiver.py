@@ -1,16 +1,21 @@
-"""The archiver: that one session ends is no trouble for the others."""
+"""The archiver: no session is trouble for the others, and no trouble ends it."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.db import OperationalError
 
 from sessions_app import archiver as archiver_module
+from sessions_app import output_archive
 from sessions_app.archiver import Archiver
 from sessions_app.database_threads import DatabaseThreads
 from sessions_app.output_archive import Due
+from tests.cast import make_session
+from tests.sessions.kept import spool_of
 from tests.waiting_for import auntil
 
 
@@ -139,3 +144,102 @@ async def test_while_the_database_is_away_little_is_kept_of_when_output_came(
     await archiver.flush_all()
     assert archiver.backlog() == (None, 0)
     store.close()
+
+
+async def test_while_a_long_backlog_is_archived_others_write_in_between(
+    transactional_db: None, state_folder: Path
+) -> None:
+    session = await sync_to_async(make_session)()
+    spool, total = spool_of(session), 5 * output_archive.GO_BYTES
+    spool.append(b"x" * total)
+    log = DatabaseThreads("log", 1)
+    archiver = Archiver(log)
+    archiver.mark(str(session.pk), datetime.now(UTC), total, screen)
+
+    archiving = asyncio.create_task(archiver.flush(str(session.pk)))
+    await asyncio.sleep(0)  # its first go is begun
+    await log.run(session.refresh_from_db)
+    assert 0 < session.output_bytes <= 2 * output_archive.GO_BYTES
+
+    await archiving
+    await log.run(session.refresh_from_db)
+    assert session.output_bytes == total
+    assert archiver.backlog() == (None, 0)
+    log.close()
+
+
+@pytest.mark.parametrize("size", [0, 1000])
+async def test_output_that_nobody_printed_or_somebody_removed_is_not_waited_for(
+    transactional_db: None, state_folder: Path, size: int
+) -> None:
+    session = await sync_to_async(make_session)()
+    log = DatabaseThreads("log", 1)
+    archiver = Archiver(log)
+    async with asyncio.timeout(5):
+        await archiver.finish(str(session.pk), size, screen)
+    assert archiver.backlog() == (None, 0)
+    log.close()
+
+
+async def test_what_keeps_going_wrong_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(archiver_module, "EVERY_SECONDS", 0.01)
+    store = Store()
+    archiver = Archiver(store)
+    tries: list[str] = []
+
+    def broken(session_id: str) -> Due:
+        tries.append(session_id)
+        raise ZeroDivisionError("always")
+
+    monkeypatch.setattr(archiver, "_due", broken)
+    archiver.mark("a", datetime.now(UTC), 10, screen)
+    archiving = asyncio.create_task(archiver.run())
+    await auntil(lambda: len(tries) > 3)
+    assert archiver.error == "Output cannot be archived: always"
+    assert [(record.getMessage(), bool(record.exc_info)) for record in caplog.records] == [
+        ("output could not be archived, trying again: always", True)
+    ]
+    archiving.cancel()
+    store.close()
+
+
+async def test_that_one_session_can_be_archived_does_not_hide_that_another_cannot(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(archiver_module, "AT_ONCE", 1)
+    store = Store()
+    archiver = Archiver(store)
+    archiver.mark("a", datetime.now(UTC), 10, screen)
+    await archiver.flush_all()
+    store.is_down = False
+    archiver.mark("b", datetime.now(UTC), 10, screen)
+    await archiver.flush("b")
+    assert archiver.error == "Output cannot be archived: the database is down"
+    await archiver.flush("a")
+    assert archiver.error is None
+    store.close()
+
+
+async def test_a_session_that_cannot_be_archived_keeps_no_other_from_it(
+    transactional_db: None, state_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, sound = [await sync_to_async(make_session)(slot=slot) for slot in (1, 2)]
+
+    def breaks(due: Due) -> int:
+        if due.session_id == str(broken.pk):
+            raise ZeroDivisionError
+        return output_archive.archive(due)
+
+    monkeypatch.setattr(archiver_module, "archive", breaks)
+    log = DatabaseThreads("log", 1)
+    archiver = Archiver(log)
+    for session in broken, sound:
+        spool_of(session).append(b"hello")
+        archiver.mark(str(session.pk), datetime.now(UTC), 5, screen)
+    await archiver.flush_all()
+    await log.run(sound.refresh_from_db)
+    assert sound.output_bytes == 5
+    assert archiver.backlog()[1] == 5
+    log.close()

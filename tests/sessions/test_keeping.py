@@ -14,10 +14,10 @@ from pytest_django.fixtures import Settings
 from harness_site import env
 from sessions_app import event_log, lifecycle, output_archive
 from sessions_app.events import Status
-from sessions_app.holder.spool import SpoolWriter
 from sessions_app.launch import LaunchRequest
 from sessions_app.models import OutputSegment, Session
 from sessions_app.session_manager import PersistentSessionManager
+from tests.sessions.kept import spool_of
 from tests.waiting_for import auntil
 
 MIB = 1024 * 1024
@@ -60,9 +60,7 @@ def test_what_went_before_it_could_be_archived_leaves_no_hole_in_the_log(
     state_folder: Path,
 ) -> None:
     session = ended_session(0)
-    folder = event_log.session_folder(str(session.pk))
-    folder.mkdir(parents=True)
-    spool = SpoolWriter(str(folder), segment_size=100, quota=300)
+    spool = spool_of(session, segment_size=100, quota=300)
     spool.append(b"a" * 150)
     output_archive.archive_output(str(session.pk), 150, [])
     for _ in range(10):
