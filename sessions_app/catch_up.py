@@ -9,7 +9,7 @@ from django.utils import timezone
 from sessions_app import event_log
 from sessions_app.cursor import Cursor, Missing
 from sessions_app.database_threads import DatabaseThreads
-from sessions_app.events import OutputEvent, ServerMessage, iso, output_head, whole_characters
+from sessions_app.events import LAST, OutputEvent, ServerMessage, iso, output_head, whole_characters
 from sessions_app.live_frames import Frame
 from sessions_app.screen_state import ScreenState
 from sessions_app.session_verbs import get_manager
@@ -17,6 +17,7 @@ from sessions_app.transport import Outlet
 
 # Of the output of a session, in one message.
 CATCH_UP_BYTES = 256 * 1024
+EVENTS_AT_ONCE = 100
 
 
 class CatchUp:
@@ -56,6 +57,23 @@ class CatchUp:
         )
         await self._draw(cursor, state)
 
+    async def tell_until(self, cursor: Cursor, last_seq: int) -> None:
+        """Send the events up to that one, all but the session's end, before its screen is drawn.
+
+        That shows what they led to: nobody is to take up an older size after it.
+        """
+        while cursor.seq < last_seq:
+            events = await self._log.run(
+                event_log.read_events, cursor.session_id, after=cursor.seq, limit=EVENTS_AT_ONCE
+            )
+            for event in events:
+                if event.type in LAST:
+                    return
+                cursor.seq = event.seq
+                await self._send_json(event.to_wire())
+            if not events:
+                return
+
     async def draw(self, cursor: Cursor) -> None:
         """Draw the screen; the stream goes on from there."""
         await self._draw(cursor, await get_manager().last_screen(cursor.session_id))
@@ -74,7 +92,7 @@ class CatchUp:
 
     async def _fetch_events(self, cursor: Cursor) -> bool:
         events = await self._log.run(
-            event_log.read_events, cursor.session_id, after=cursor.seq, limit=100
+            event_log.read_events, cursor.session_id, after=cursor.seq, limit=EVENTS_AT_ONCE
         )
         cursor.take_events(events)
         return bool(events)

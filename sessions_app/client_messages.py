@@ -11,7 +11,7 @@ import orjson
 
 from sessions_app.events import ClientMessage
 from sessions_app.exceptions import SessionError
-from sessions_app.viewer import Position
+from sessions_app.positions import Position
 
 MAX_OFFSET = 2**63 - 1
 # How something that a client wrote is named to it: by as much as it can be known by.

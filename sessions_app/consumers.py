@@ -24,7 +24,7 @@ from sessions_app.client_messages import (
     Subscribe,
     parse,
 )
-from sessions_app.events import PROTOCOL_VERSION, CloseCode, ServerMessage
+from sessions_app.events import ACTIVE, PROTOCOL_VERSION, CloseCode, ServerMessage
 from sessions_app.exceptions import (
     ManagerUnavailable,
     NotAllowed,
@@ -105,7 +105,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
 
     async def _begin(self, viewer: Viewer) -> None:
         try:
-            await self._send_initial_state()
+            await self._send_initial_state(viewer)
         except Error as error:
             await self._come_again_later(error)
             return
@@ -239,8 +239,10 @@ class SessionConsumer(AsyncWebsocketConsumer):
             with suppress(Exception):  # the client may be gone already
                 await self.close(1011)
 
-    async def _send_initial_state(self) -> None:
+    async def _send_initial_state(self, viewer: Viewer) -> None:
         sessions = await self.fan_out.log.run(self._initial_sessions)
+        active = (session for session in sessions if session["status"] in ACTIVE)
+        viewer.introduce({session["id"]: session["lastSeq"] for session in active})
         await self._send_json(
             {
                 "type": ServerMessage.INITIAL_STATE,

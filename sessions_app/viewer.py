@@ -10,8 +10,7 @@ fetched first, or to be waited for, is left to the task.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from enum import Enum, auto
 from typing import Any
 from uuid import UUID
@@ -25,9 +24,10 @@ from sessions_app.catch_up import CatchUp
 from sessions_app.cursor import Cursor, Missing
 from sessions_app.events import ServerMessage
 from sessions_app.exceptions import SessionNotFound
-from sessions_app.fanout import FanOut, Tail
+from sessions_app.fanout import FanOut
 from sessions_app.live_frames import Frame
-from sessions_app.models import Session
+from sessions_app.models import Session, SessionQuerySet
+from sessions_app.positions import Position, can_continue, is_end
 from sessions_app.rights import Right
 from sessions_app.session_verbs import get_manager, to_wire
 from sessions_app.transport import Outlet
@@ -53,15 +53,6 @@ class Notice(Enum):
     FORGOTTEN = auto()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Position:
-    """Where a client says it is in one session's log; `epoch` None means the current one."""
-
-    seq: int
-    offset: int
-    epoch: str | None = None
-
-
 class Viewer:
     """One live stream."""
 
@@ -80,7 +71,9 @@ class Viewer:
         self._since = timezone.now()
         self._finished: dict[str, None] = {}
         self._without_room: set[str] = set()
-        # What changed before the client said what it wants; it has its list from before that.
+        # Until the client says what it wants: the active sessions of the list that it has been sent
+        # and their last events as of then, and what rows changed since.
+        self._introduced: dict[str, int] | None = {}
         self._early: dict[str, bool] | None = {}
 
     # The fan-out tells (Watcher)
@@ -126,6 +119,10 @@ class Viewer:
 
     # The client tells
 
+    def introduce(self, sessions: Mapping[str, int]) -> None:
+        """Note which active sessions the client knows by now, each with its last event's `seq`."""
+        self._introduced = dict(sessions)
+
     async def subscribe(
         self,
         sessions: list[str] | None,
@@ -134,23 +131,28 @@ class Viewer:
     ) -> None:
         """Replace what is watched; `sessions` None means everything, now and later.
 
-        `output` is for all or for the named sessions only. Raises SessionNotFound, after which
-        nothing has changed.
+        That includes what has ended since the client last heard of it: its end is sent. `output` is
+        for all or for the named sessions only. Raises SessionNotFound, after which nothing has
+        changed.
         """
         async with self._subscribing:
             # Whoever wants everything hears of what begins from now on, not from the answer on.
             self.everything = self.everything or sessions is None
-            rows = await self._fan_out.log.run(self._rows, sessions)
-            if sessions is not None and len(rows) < len(set(sessions)):
-                raise SessionNotFound("There is no such session.")
+            if sessions is None:
+                rows = await self._fan_out.log.run(self._rows_of_everything, positions)
+            else:
+                rows = await self._fan_out.log.run(self._rows, sessions)
+                if len(rows) < len(set(sessions)):
+                    raise SessionNotFound("There is no such session.")
             self.everything = sessions is None
             for session_id in set(self._cursors) - {str(row.pk) for row in rows}:
                 self._drop(session_id)
             self._everything_output = output is True
             heads = await self._watch(rows, output)
             for row in rows:
-                position, head = positions.get(str(row.pk)), heads.get(str(row.pk), 0)
-                await self._begin_if_there(row, position, head)
+                start = positions.get(str(row.pk), self._last_told(row))
+                await self._begin_if_there(row, start, heads.get(str(row.pk), 0))
+            self._introduced = None
             early, self._early = self._early or {}, None
             for session_id, hidden in early.items():
                 self.changed(session_id, hidden=hidden)
@@ -179,9 +181,25 @@ class Viewer:
         """Tell whether the client has not asked for another stream meanwhile."""
         return self._cursors.get(cursor.session_id) is cursor
 
-    def _rows(self, sessions: list[str] | None) -> list[Session]:
-        rows = Session.objects.visible_to(self.caller).select_related("owner")
-        return list(rows.active() if sessions is None else rows.filter(pk__in=sessions))
+    def _rows(self, sessions: Collection[str]) -> list[Session]:
+        return list(self._visible().filter(pk__in=sessions))
+
+    def _rows_of_everything(self, positions: Mapping[str, Position]) -> list[Session]:
+        """Return what is active, and what the client has not heard the end of."""
+        rows = list(self._visible().active())
+        heard_of = positions.keys() | (self._introduced or {}).keys()
+        ended = self._rows(heard_of - {str(row.pk) for row in rows})
+        return rows + [row for row in ended if not is_end(positions.get(str(row.pk)), row)]
+
+    def _visible(self) -> SessionQuerySet:
+        return Session.objects.visible_to(self.caller).select_related("owner")
+
+    def _last_told(self, row: Session) -> int:
+        """Return the `seq` of the last event that a client without a cursor has heard of."""
+        if self._introduced is None:
+            return row.last_seq  # all that it could be told is what the screen shows
+        # In a list of all that was active, what is new was missing.
+        return self._introduced.get(str(row.pk), 0 if self.everything else row.last_seq)
 
     def _drop(self, session_id: str) -> None:
         if self._cursors.pop(session_id, None):
@@ -199,17 +217,18 @@ class Viewer:
         await self._fan_out.join(str(row.pk) for row in rows)
         return await get_manager().heads([str(row.pk) for row in rows if row.is_alive])
 
-    async def _begin_if_there(self, row: Session, position: Position | None, head: int) -> None:
+    async def _begin_if_there(self, row: Session, start: Position | int, head: int) -> None:
         """Show it, or say that it has been forgotten since it was found."""
         try:
-            await self._begin(row, position, head)
+            await self._begin(row, start, head)
         except SessionNotFound:
             self.forgotten(str(row.pk))
 
-    async def _begin(self, row: Session, position: Position | None, head: int) -> None:
+    async def _begin(self, row: Session, start: Position | int, head: int) -> None:
         """Show a session that is watched, from the client's position or its current screen.
 
-        `head` is how far its output was taken in, 0 where nobody knows better than the row.
+        Without a position `start` is the last event that the client has heard of. `head` is how far
+        its output was taken in, 0 where nobody knows better than the row.
         """
         session_id = str(row.pk)
         cursor = self._cursors[session_id]
@@ -218,12 +237,15 @@ class Viewer:
         kept = first, max(last, head)
         # Not as far as the spool reaches: that may end inside a character.
         tail.lift(max(row.output_bytes, head), row.last_seq)
-        if position is None:
-            cursor.seq = row.last_seq
-            if cursor.output and row.last_seq:  # what has not begun has no screen
+        if start == 0:  # none of it has been shown
+            start = Position(seq=0, offset=0)
+        if isinstance(start, int):
+            cursor.seq = start
+            await self._catch_up.tell_until(cursor, row.last_seq)
+            if cursor.output:
                 await self._catch_up.draw(cursor)
-        elif _can_continue(position, row, kept, tail):
-            cursor.seq, cursor.offset = position.seq, position.offset
+        elif can_continue(start, row, kept, tail):
+            cursor.seq, cursor.offset = start.seq, start.offset
         else:
             cursor.seq = row.last_seq
             await self._catch_up.reset(cursor)
@@ -360,16 +382,3 @@ class Viewer:
 
     async def _send_json(self, message: dict[str, Any]) -> None:
         await self._outlet.send(Frame.of(message))
-
-
-def _can_continue(position: Position, row: Session, kept: tuple[int, int], tail: Tail) -> bool:
-    """Tell whether the log still has everything after the client's position.
-
-    After a crash a client may be ahead of what has been taken in again, never of what is `kept`.
-    """
-    first, last = kept
-    return (
-        position.epoch in (None, row.epoch)
-        and position.seq <= max(row.last_seq, tail.last_seq)
-        and first <= position.offset <= max(last, tail.head)
-    )

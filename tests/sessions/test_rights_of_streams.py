@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from datetime import timedelta
 from typing import Any
 
@@ -308,14 +308,14 @@ async def test_what_may_not_be_seen_is_not_asked_for_again_and_again(
     while not await stranger.nothing_follows():
         await stranger.receive()
     compared: list[int] = []
-    looks: list[list[str] | None] = []
+    looks: list[Collection[str]] = []
     heads, rows = fanout._heads, Viewer._rows
 
     def counted_heads(watched: list[str]) -> list[fanout.Head]:
         compared.append(len(watched))
         return heads(watched)
 
-    def counted_rows(self: Viewer, sessions: list[str] | None) -> list[Any]:
+    def counted_rows(self: Viewer, sessions: Collection[str]) -> list[Any]:
         looks.append(sessions)
         return rows(self, sessions)
 
