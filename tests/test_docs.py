@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from sessions_app.events import ClientMessage, CloseCode, EventType, ServerMessa
 PROJECT = Path(__file__).resolve().parents[1]
 
 
+@cache
 def variables_read() -> dict[str, str | None]:
     """Return each variable that the settings read and its default, None where it is computed."""
     tree = ast.parse((PROJECT / "harness_site/settings.py").read_text(encoding="utf-8"))

@@ -43,6 +43,7 @@ class Client:
         """Wait until the server has done what the stream begins with, and all that was asked."""
         await self.send({"type": "ping"})
         await self.until_type("pong")
+        self.received.pop()
 
     async def until_text(self, text: str) -> None:
         await self.until(lambda _: text in self.text())

@@ -43,7 +43,7 @@ async def connect(manager: PersistentSessionManager) -> AsyncIterator[Connect]:
         async def connect(credential: Credential) -> Client:
             caller = await sync_to_async(credential.examine)()
             client = await streams.open({"caller": caller, "credential": credential})
-            await client.until_type("initial-state")
+            await client.round_trip()
             return client
 
         yield connect
