@@ -28,7 +28,8 @@ class Cursor:
     """What one viewer has had of one session: events up to `seq`, output up to `offset`.
 
     It may be moved once it is `ready`. While it is `busy`, a task fetches what follows and nobody
-    else may send. `acked` is None until the client acknowledges.
+    else may send. It is `over` behind the last event. `acked` is None until the client
+    acknowledges.
     """
 
     session_id: str
@@ -57,6 +58,11 @@ class Cursor:
     def is_level(self) -> bool:
         """Tell whether nothing follows."""
         return self.offset == self.tail.head and self.seq == self.tail.last_seq
+
+    @property
+    def is_done(self) -> bool:
+        """Tell whether the session has ended and all of it has been sent."""
+        return self.over and (not self.output or self.offset >= self.tail.head)
 
     def following(self, has_room: Callable[[str], bool]) -> Frame | Missing:
         """Move over the next frame that is at hand and return it, or say what is missing for it.

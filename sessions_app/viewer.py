@@ -249,6 +249,7 @@ class Viewer:
         else:
             cursor.seq = row.last_seq
             await self._catch_up.reset(cursor)
+        cursor.over = not row.is_active and cursor.seq >= row.last_seq
         cursor.ready = True
         self.wake(session_id)
 
@@ -355,7 +356,7 @@ class Viewer:
 
     def _following(self, cursor: Cursor) -> Frame | Missing:
         following = cursor.following(self._has_room)
-        if cursor.over and self.everything:
+        if cursor.is_done and self.everything:
             self._finish(cursor.session_id)
         return following
 

@@ -457,17 +457,20 @@ async def test_a_session_that_began_unheard_of_and_runs_is_shown_from_its_beginn
     assert client.events() == ["session:started"]
 
 
-async def test_who_watches_everything_again_hears_the_end_of_what_ended_meanwhile(
-    manager: PersistentSessionManager, connect: Connect
+@pytest.mark.parametrize("had", [1, 2])
+async def test_who_watches_everything_again_gets_the_rest_of_what_ended_meanwhile(
+    manager: PersistentSessionManager, connect: Connect, had: int
 ) -> None:
     session_id = await start(manager, "echo", "hello")
-    last = (await ended(session_id)).last_seq
+    assert (await ended(session_id)).last_seq == 2
     client = await connect("subscribe=none")
-    cursor = {"seq": last - 1, "offset": 2}
+    cursor = {"seq": had, "offset": 2}
     await client.send({"type": "subscribe", "sessions": "*", "cursors": {session_id: cursor}})
-    await client.until_type("session:completed")
+    await client.until_text("llo\r\n")
+    await auntil(lambda: not get_fan_out().watched())
+    await client.round_trip()
     assert client.text() == "llo\r\n"
-    assert client.events() == ["session:completed"]
+    assert client.events() == ["session:completed"][had - 1 :]
 
 
 async def test_who_has_heard_the_end_of_a_session_does_not_hear_it_again(
