@@ -7,7 +7,7 @@ Output that the database does not have yet is read from the session's spool, if 
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,17 @@ class TimedOutput:
     marks: Sequence[Mark]
 
 
+@dataclass
+class Attempt:
+    """What happened at `at`, for who tries to write that until the database has it.
+
+    A database that dies may have committed what it never answered; the event is there then.
+    """
+
+    at: datetime = field(default_factory=timezone.now)
+    is_repeated: bool = False
+
+
 def sessions_folder() -> Path:
     """Return the folder of all those folders."""
     folder: Path = settings.HARNESS_STATE_DIR / "sessions"
@@ -63,20 +74,26 @@ def append_event(
     offset: int,
     fields: Mapping[str, Any],
     changes: Mapping[str, Any] | None = None,
+    attempt: Attempt | None = None,
 ) -> LifecycleEvent:
-    """Append the next event and change the row with it, or neither.
+    """Append the next event and change the row with it, or neither; once for each `attempt`.
 
     The session's status must be one in which such an event may happen, else InvalidTransition.
     Texts may hold anything that a program prints.
     """
+    attempt = attempt or Attempt()
+    if attempt.is_repeated:
+        rows = SessionEvent.objects.filter(session_id=session_id, type=kind, timestamp=attempt.at)
+        if (written := rows.first()) is not None:
+            return written.as_event()
+    attempt.is_repeated = True
     rule = TRANSITIONS[kind]
-    now = timezone.now()
-    columns: dict[str, Any] = {"last_seq": F("last_seq") + 1, "last_activity_at": now}
+    columns: dict[str, Any] = {"last_seq": F("last_seq") + 1, "last_activity_at": timezone.now()}
     if rule.to is not None:
         columns["status"] = rule.to
     with transaction.atomic():
-        rows = Session.objects.filter(pk=session_id, status__in=rule.allowed)
-        if rows.update(**columns, **storable(dict(changes or {}))) != 1:
+        allowed = Session.objects.filter(pk=session_id, status__in=rule.allowed)
+        if allowed.update(**columns, **storable(dict(changes or {}))) != 1:
             raise InvalidTransition(f"The session's state does not allow {kind}.")
         seq = Session.objects.values_list("last_seq", flat=True).get(pk=session_id)
         row = SessionEvent.objects.create(
@@ -84,7 +101,7 @@ def append_event(
             seq=seq,
             type=kind,
             offset=offset,
-            timestamp=now,
+            timestamp=attempt.at,
             fields=storable(dict(fields)),
         )
     return row.as_event()

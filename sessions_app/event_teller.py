@@ -10,6 +10,7 @@ from django.db import Error
 
 from sessions_app import event_log
 from sessions_app.database_threads import DatabaseThreads
+from sessions_app.event_log import Attempt
 from sessions_app.events import Announcement, EventType, LifecycleEvent
 from sessions_app.exceptions import InvalidTransition
 from sessions_app.waiting.reports import Checkpoint, Report, Resumed, Waiting
@@ -34,6 +35,7 @@ class Fact:
     fields: Mapping[str, Any]
     changes: Mapping[str, Any]
     told: asyncio.Event = field(default_factory=asyncio.Event)
+    attempt: Attempt = field(default_factory=Attempt)
 
 
 def reported(report: Report, offset: int) -> Fact:
@@ -81,6 +83,7 @@ class EventTeller:
             offset=fact.offset,
             fields=fact.fields,
             changes=fact.changes,
+            attempt=fact.attempt,
         )
         self._announce(event)
         return event

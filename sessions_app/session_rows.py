@@ -179,7 +179,7 @@ def note_stalled(session_id: str, reason: str) -> None:
     Session.objects.alive().filter(pk=session_id).update(stalled=reason)
 
 
-def mark_started(session: Session, pid: int | None) -> LifecycleEvent:
+def mark_started(session: Session, pid: int | None, attempt: event_log.Attempt) -> LifecycleEvent:
     """Write that the program runs; its extra variables are not needed any more."""
     return event_log.append_event(
         str(session.pk),
@@ -193,7 +193,8 @@ def mark_started(session: Session, pid: int | None) -> LifecycleEvent:
             "cols": session.cols,
             "rows": session.rows,
         },
-        changes={"pid": pid, "started_at": timezone.now(), "environment": {}},
+        changes={"pid": pid, "started_at": attempt.at, "environment": {}},
+        attempt=attempt,
     )
 
 

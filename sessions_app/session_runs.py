@@ -197,7 +197,9 @@ class SessionRuns:
         self.live[live.session_id] = live
         try:
             if not session.is_alive:
-                event = await self._retry(session_rows.mark_started, session, pid)
+                event = await self._retry(
+                    session_rows.mark_started, session, pid, event_log.Attempt()
+                )
                 counts.starts += 1
                 self.announce(event)
         except BaseException:
@@ -251,6 +253,7 @@ class SessionRuns:
                 offset=offset,
                 fields=fields,
                 changes=changes,
+                attempt=event_log.Attempt(),
             )
         except InvalidTransition:
             return  # its end is in the log already

@@ -49,6 +49,21 @@ def test_an_event_that_the_state_does_not_allow_leaves_no_trace(kind: EventType)
     assert not SessionEvent.objects.exists()
 
 
+def test_what_is_tried_again_is_appended_once_and_happened_when_it_was_tried_first() -> None:
+    session, attempt = make_session(), event_log.Attempt()
+    moment = attempt.at
+    append(session, EventType.STARTED)
+    events = [
+        event_log.append_event(
+            str(session.pk), EventType.WAITING, offset=3, fields={"n": 1}, attempt=attempt
+        )
+        for _ in range(3)
+    ]
+    assert [(event.seq, event.timestamp) for event in events] == [(2, moment)] * 3
+    another = event_log.append_event(str(session.pk), EventType.WAITING, offset=3, fields={"n": 1})
+    assert another.seq == 3
+
+
 def test_the_longest_folder_that_is_allowed_can_be_stored() -> None:
     # What looks like nothing else is not made shorter by the database.
     folder = "/" + secrets.token_hex(MAX_FOLDER)[: MAX_FOLDER - 1]

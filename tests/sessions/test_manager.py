@@ -4,12 +4,14 @@ import asyncio
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import OperationalError
 
-from sessions_app import event_log, lifecycle, recovery
-from sessions_app.events import EventType, SessionChanged, Status
+from sessions_app import event_log, event_teller, lifecycle, recovery, session_runs
+from sessions_app.events import EventType, LifecycleEvent, SessionChanged, Status
 from sessions_app.exceptions import (
     InvalidRequest,
     NoFreeSlot,
@@ -346,3 +348,27 @@ async def test_a_second_manager_on_the_same_state_folder_is_refused(
 ) -> None:
     with pytest.raises(StateFolderInUse, match=r"already works on .* HARNESS_STATE_DIR"):
         lock_state_folder(state_folder)
+
+
+async def test_an_event_that_was_committed_without_an_answer_is_in_the_log_once(
+    manager: PersistentSessionManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_teller, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(session_runs, "RETRY_SECONDS", 0.01)
+    append_event, unanswered = event_log.append_event, []
+
+    def dies_after_the_commit(session_id: str, kind: EventType, **what: Any) -> LifecycleEvent:
+        event = append_event(session_id, kind, **what)
+        if kind not in unanswered:
+            unanswered.append(kind)
+            raise OperationalError("the server closed the connection unexpectedly")
+        return event
+
+    monkeypatch.setattr(event_log, "append_event", dies_after_the_commit)
+    session_id = await manager.create(request("cat"))
+    await manager.resize(session_id, 90, 30)
+    await manager.write(session_id, b"\x04")
+    assert (await ended(session_id)).status == Status.COMPLETED
+    kinds = [EventType.STARTED, EventType.RESIZED, EventType.COMPLETED]
+    assert unanswered == kinds
+    assert await event_types(session_id) == kinds
