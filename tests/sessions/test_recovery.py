@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from asgiref.sync import sync_to_async
 
@@ -254,3 +255,24 @@ async def test_what_cannot_be_recovered_keeps_nothing_else_from_it(
     monkeypatch.undo()
     await lifecycle.manager().recover()
     assert first in lifecycle.manager().live_sessions()
+
+
+async def test_an_adoption_that_fails_lets_go_of_the_holder_and_is_tried_again(
+    manager: PersistentSessionManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recovery, "RECOVER_SECONDS", 0.05)
+    session_id = await manager.create(LaunchRequest(argv=["cat"], working_dir="/tmp"))
+    holder = psutil.Process(manager.holder_pid(session_id))
+    with_one_client = len(holder.net_connections("unix"))
+    await lifecycle.stop()
+    resizes_after, failures = event_log.resizes_after, [ZeroDivisionError()]
+
+    def broken_once(session_id: str, offset: int) -> list[tuple[int, int, int]]:
+        if failures:
+            raise failures.pop()
+        return resizes_after(session_id, offset)
+
+    monkeypatch.setattr(event_log, "resizes_after", broken_once)
+    await lifecycle.start()
+    await auntil(lambda: session_id in lifecycle.manager().live_sessions())
+    await auntil(lambda: len(holder.net_connections("unix")) == with_one_client)
