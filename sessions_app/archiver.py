@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.conf import settings
-from django.db import Error
+from django.db import DataError, Error, IntegrityError
 
 from sessions_app import event_log
 from sessions_app.database_errors import told
@@ -25,7 +25,9 @@ MOST_MARKS = 20_000
 # After a restart at most this much output is fed to the screen again.
 SNAPSHOT_EVERY_BYTES = 1024 * 1024
 # In place of a session's id: what went wrong with none in particular.
-ALL = ""
+ALL = "all sessions"
+# What the database refuses of one session alone; all else that it says is trouble for everybody.
+REFUSED = (IntegrityError, DataError)
 
 KeepScreen = Callable[[], tuple[int, int, int, bytes]]
 
@@ -52,17 +54,19 @@ class Archiver:
 
     def __init__(self, log: DatabaseThreads) -> None:
         self.log = log
-        self._failures: dict[str, Exception] = {}
+        # By session, and by what could not be written of it: its output, or its screen.
+        self._failures: dict[tuple[str, str], Exception] = {}
         self._pending: dict[str, _Pending] = {}
         self._busy = asyncio.Lock()
 
     @property
     def error(self) -> str | None:
         """Say why output cannot be archived at the moment; None while it can."""
-        for failure in self._failures.values():
-            why = told(failure) if isinstance(failure, Error) else str(failure)
-            return f"Output cannot be archived: {why}"
-        return None
+        failures = sorted(self._failures.values(), key=_is_everybodys, reverse=True)
+        if not failures:
+            return None
+        why = told(failures[0]) if isinstance(failures[0], Error) else str(failures[0])
+        return f"Output cannot be archived: {why}"
 
     def mark(
         self,
@@ -101,9 +105,9 @@ class Archiver:
             try:
                 await self.flush_all()
             except Exception as error:
-                self._failed(ALL, error)
+                self._failed(ALL, "output", error)
             else:
-                self._failures.pop(ALL, None)
+                self._succeeded(ALL, "output")
 
     async def flush_all(self) -> None:
         """Archive what there is."""
@@ -116,7 +120,8 @@ class Archiver:
     async def _flush(self, session_ids: Iterable[str]) -> None:
         """Archive what there is of these by now, in as many goes as that takes."""
         goals = {key: self._last_mark(key) for key in session_ids}
-        waiting = [key for key, goal in goals.items() if goal >= 0 or key in self._failures]
+        failed = {key for key, _ in self._failures}
+        waiting = [key for key, goal in goals.items() if goal >= 0 or key in failed]
         while waiting:
             several, waiting = waiting[:AT_ONCE], waiting[AT_ONCE:]
             async with self._busy:
@@ -159,7 +164,7 @@ class Archiver:
         done = []
         for each, archived in zip(due, outcomes, strict=True):
             if isinstance(archived, Exception):
-                self._failed(each.session_id, archived)
+                self._failed(each.session_id, "output", archived)
             else:
                 self._archived(each, archived)
                 done.append(each.session_id)
@@ -182,32 +187,42 @@ class Archiver:
         reached = archived if archived > pending.archived else due.upto
         pending.archived = archived
         pending.marks = [mark for mark in pending.marks if mark.offset > reached]
-        self._failures.pop(due.session_id, None)
+        self._succeeded(due.session_id, "output")
 
     async def _keep_screen(self, session_id: str) -> bool:
         """Keep the screen as it is now; False if the database does not take it."""
         pending = self._pending[session_id]
-        offset, cols, rows, data = pending.keep_screen()
         try:
+            offset, cols, rows, data = pending.keep_screen()
             await self.log.run_in_background(
                 event_log.save_snapshot, session_id, offset, cols, rows, data
             )
-        except Error as error:
-            self._failed(session_id, error)
+        except Exception as error:  # which keeps no other session from being archived
+            self._failed(session_id, "screen", error)
             return False
         pending.snapshot_at = offset
-        self._failures.pop(session_id, None)
+        self._succeeded(session_id, "screen")
         return True
 
-    def _failed(self, session_id: str, failure: Exception) -> None:
+    def _failed(self, session_id: str, what: str, failure: Exception) -> None:
         """Tell what is new of it, once: the same may fail twice a second, and for hours."""
-        if isinstance(failure, Error):  # the database is in trouble, whosever turn it was
-            if not self._failures:
-                logger.warning("output cannot be archived, trying again: %s", failure)
-        elif repr(failure) != repr(self._failures.get(session_id)):
-            why = None if isinstance(failure, OSError) else failure
-            logger.warning("output could not be archived, trying again: %s", failure, exc_info=why)
-        self._failures[session_id] = failure
+        if _is_everybodys(failure):
+            if not any(map(_is_everybodys, self._failures.values())):
+                logger.warning("the archive cannot be written, trying again: %s", failure)
+        elif repr(failure) != repr(self._failures.get((session_id, what))):
+            whose = session_id if session_id == ALL else f"session {session_id}"
+            trace = None if isinstance(failure, OSError | Error) else failure
+            sentence = "the %s of %s cannot be archived, trying again: %s"
+            logger.warning(sentence, what, whose, failure, exc_info=trace)
+        self._failures[session_id, what] = failure
+
+    def _succeeded(self, session_id: str, what: str) -> None:
+        self._failures.pop((session_id, what), None)
+
+
+def _is_everybodys(failure: Exception) -> bool:
+    """Tell whether the database is in trouble, whosever turn it was."""
+    return isinstance(failure, Error) and not isinstance(failure, REFUSED)
 
 
 def _archive_each(due: Sequence[Due], outcomes: list[int | Exception]) -> None:
@@ -215,7 +230,7 @@ def _archive_each(due: Sequence[Due], outcomes: list[int | Exception]) -> None:
     for each in due:
         try:
             outcomes.append(archive(each))
-        except Error:
-            raise
-        except Exception as error:  # something about this session, its spool mostly
-            outcomes.append(error)
+        except Exception as error:
+            if _is_everybodys(error):
+                raise
+            outcomes.append(error)  # something about this session, its spool mostly

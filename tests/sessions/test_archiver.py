@@ -1,6 +1,7 @@
 """The archiver: no session is trouble for the others, and no trouble ends it."""
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ from asgiref.sync import sync_to_async
 from django.db import OperationalError
 
 from sessions_app import archiver as archiver_module
-from sessions_app import output_archive
+from sessions_app import event_log, output_archive
 from sessions_app.archiver import Archiver
 from sessions_app.database_threads import DatabaseThreads
+from sessions_app.models import Session
 from sessions_app.output_archive import Due
 from tests.cast import make_session
 from tests.sessions.kept import spool_of
@@ -147,38 +149,29 @@ async def test_while_the_database_is_away_little_is_kept_of_when_output_came(
 
 
 async def test_while_a_long_backlog_is_archived_others_write_in_between(
-    transactional_db: None, state_folder: Path
+    transactional_db: None, state_folder: Path, log: DatabaseThreads
 ) -> None:
-    session = await sync_to_async(make_session)()
-    spool, total = spool_of(session), 5 * output_archive.GO_BYTES
-    spool.append(b"x" * total)
-    log = DatabaseThreads("log", 1)
-    archiver = Archiver(log)
-    archiver.mark(str(session.pk), datetime.now(UTC), total, screen)
+    archiver, total = Archiver(log), 5 * output_archive.GO_BYTES
+    session = await printed(archiver, 1, total)
 
     archiving = asyncio.create_task(archiver.flush(str(session.pk)))
     await asyncio.sleep(0)  # its first go is begun
-    await log.run(session.refresh_from_db)
-    assert 0 < session.output_bytes <= 2 * output_archive.GO_BYTES
+    assert 0 < await archived(log, session) <= 2 * output_archive.GO_BYTES
 
     await archiving
-    await log.run(session.refresh_from_db)
-    assert session.output_bytes == total
+    assert await archived(log, session) == total
     assert archiver.backlog() == (None, 0)
-    log.close()
 
 
 @pytest.mark.parametrize("size", [0, 1000])
 async def test_output_that_nobody_printed_or_somebody_removed_is_not_waited_for(
-    transactional_db: None, state_folder: Path, size: int
+    transactional_db: None, state_folder: Path, log: DatabaseThreads, size: int
 ) -> None:
     session = await sync_to_async(make_session)()
-    log = DatabaseThreads("log", 1)
     archiver = Archiver(log)
     async with asyncio.timeout(5):
         await archiver.finish(str(session.pk), size, screen)
     assert archiver.backlog() == (None, 0)
-    log.close()
 
 
 async def test_what_keeps_going_wrong_is_told_once(
@@ -199,7 +192,7 @@ async def test_what_keeps_going_wrong_is_told_once(
     await auntil(lambda: len(tries) > 3)
     assert archiver.error == "Output cannot be archived: always"
     assert [(record.getMessage(), bool(record.exc_info)) for record in caplog.records] == [
-        ("output could not be archived, trying again: always", True)
+        ("the output of all sessions cannot be archived, trying again: always", True)
     ]
     archiving.cancel()
     store.close()
@@ -222,24 +215,127 @@ async def test_that_one_session_can_be_archived_does_not_hide_that_another_canno
     store.close()
 
 
-async def test_a_session_that_cannot_be_archived_keeps_no_other_from_it(
-    transactional_db: None, state_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    broken, sound = [await sync_to_async(make_session)(slot=slot) for slot in (1, 2)]
+@pytest.fixture
+async def log() -> AsyncIterator[DatabaseThreads]:
+    """The thread that writes the log."""
+    threads = DatabaseThreads("log", 1)
+    yield threads
+    threads.close()
 
+
+async def printed(archiver: Archiver, slot: int, size: int, **marked: Any) -> Session:
+    """A session that has printed so much, which the archiver knows."""
+    session = await sync_to_async(make_session)(slot=slot)
+    spool_of(session).append(b"x" * size)
+    archiver.mark(str(session.pk), datetime.now(UTC), size, **{"keep_screen": screen, **marked})
+    return session
+
+
+async def archived(log: DatabaseThreads, session: Session) -> int:
+    """How much of the session's output the database has."""
+    await log.run(session.refresh_from_db)
+    return session.output_bytes
+
+
+def broken_screen() -> tuple[int, int, int, bytes]:
+    raise ZeroDivisionError
+
+
+async def is_broken(session: Session, archiver: Archiver, monkeypatch: pytest.MonkeyPatch) -> None:
     def breaks(due: Due) -> int:
-        if due.session_id == str(broken.pk):
+        if due.session_id == str(session.pk):
             raise ZeroDivisionError
         return output_archive.archive(due)
 
     monkeypatch.setattr(archiver_module, "archive", breaks)
-    log = DatabaseThreads("log", 1)
-    archiver = Archiver(log)
-    for session in broken, sound:
-        spool_of(session).append(b"hello")
-        archiver.mark(str(session.pk), datetime.now(UTC), 5, screen)
+
+
+async def has_no_row(session: Session, archiver: Archiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    await Session.objects.filter(pk=session.pk).adelete()
+
+
+async def has_no_screen(
+    session: Session, archiver: Archiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archiver._pending[str(session.pk)].keep_screen = broken_screen
+
+
+@pytest.mark.parametrize("trouble", [is_broken, has_no_row, has_no_screen])
+async def test_a_session_that_cannot_be_archived_keeps_no_other_from_it(
+    transactional_db: None,
+    state_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    log: DatabaseThreads,
+    trouble: Callable[[Session, Archiver, pytest.MonkeyPatch], Awaitable[None]],
+) -> None:
+    archiver, size = Archiver(log), 2 * output_archive.GO_BYTES
+    broken, sound = [await printed(archiver, slot, size) for slot in (1, 2)]
+    await trouble(broken, archiver, monkeypatch)
     await archiver.flush_all()
-    await log.run(sound.refresh_from_db)
-    assert sound.output_bytes == 5
-    assert archiver.backlog()[1] == 5
-    log.close()
+    assert await archived(log, sound) == size
+    assert archiver.error
+
+
+async def test_a_session_is_finished_only_when_the_database_has_it_all(
+    transactional_db: None,
+    state_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    log: DatabaseThreads,
+) -> None:
+    monkeypatch.setattr(archiver_module, "EVERY_SECONDS", 0.01)
+    failures: list[Exception] = [PermissionError("the spool cannot be read")]
+
+    def fails_once(due: Due) -> int:
+        if failures:
+            raise failures.pop()
+        return output_archive.archive(due)
+
+    monkeypatch.setattr(archiver_module, "archive", fails_once)
+    archiver = Archiver(log)
+    session = await printed(archiver, 1, 10)
+    await archiver.finish(str(session.pk), 10, screen)
+    assert await archived(log, session) == 10
+
+
+async def test_a_screen_that_could_not_be_kept_is_tried_again_and_told_of_once(
+    transactional_db: None,
+    state_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    log: DatabaseThreads,
+) -> None:
+    save_snapshot, full = event_log.save_snapshot, OperationalError("database or disk is full")
+    failures: list[Exception] = [full, full, full]
+
+    def fails_thrice(*of_screen: Any) -> None:
+        if failures:
+            raise failures.pop()
+        save_snapshot(*of_screen)
+
+    monkeypatch.setattr(event_log, "save_snapshot", fails_thrice)
+    archiver = Archiver(log)
+    session = await printed(archiver, 1, output_archive.GO_BYTES)
+    for _ in range(3):
+        await archiver.flush_all()
+        assert archiver.error == "Output cannot be archived: database or disk is full"
+    await archiver.flush_all()
+    assert archiver.error is None
+    assert await log.run(event_log.load_snapshot, str(session.pk)) is not None
+    assert [record.getMessage() for record in caplog.records] == [
+        "the archive cannot be written, trying again: database or disk is full"
+    ]
+
+
+async def test_an_outage_is_told_though_a_session_was_in_trouble_before(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = Store()
+    store.is_down = False
+    archiver = Archiver(store)
+    archiver._failed("a", "output", PermissionError("the spool cannot be read"))
+    archiver.mark("b", datetime.now(UTC), 10, screen)
+    store.is_down = True
+    await archiver.flush("b")
+    assert archiver.error == "Output cannot be archived: the database is down"
+    assert "the archive cannot be written, trying again: the database is down" in caplog.text
+    store.close()
