@@ -322,9 +322,22 @@ async def test_of_too_much_that_waits_the_oldest_is_dropped_and_counted(
         for number in range(50):
             kept.add(a_note(number))
             await asyncio.sleep(0)
-    found = await written(6)
-    dropped = [record.details["records"] for record in found if record.action == "records-dropped"]
-    assert sum(dropped) == 45
+
+    async def dropped() -> int:
+        lost = await records(Action.RECORDS_DROPPED)
+        return sum(record.details["records"] for record in lost)
+
+    async def kept_and_dropped() -> int:
+        found = await records()
+        return await dropped() + sum(record.action != Action.RECORDS_DROPPED for record in found)
+
+    async def is_complete() -> bool:
+        return await kept_and_dropped() == 50
+
+    await auntil(is_complete)
+    # Five wait, and three may have been on their way when the database could be written again.
+    assert await dropped() in (42, 45)
+    found = await records()
     assert names(found)[-5:] == ["45", "46", "47", "48", "49"]
 
 
