@@ -9,7 +9,7 @@ from django.utils import timezone
 from sessions_app import event_log
 from sessions_app.cursor import Cursor, Missing
 from sessions_app.database_threads import DatabaseThreads
-from sessions_app.events import LAST, OutputEvent, ServerMessage, iso, output_head, whole_characters
+from sessions_app.events import OutputEvent, ServerMessage, iso, output_head, whole_characters
 from sessions_app.live_frames import Frame
 from sessions_app.screen_state import ScreenState
 from sessions_app.session_verbs import get_manager
@@ -47,6 +47,8 @@ class CatchUp:
     async def reset(self, cursor: Cursor) -> None:
         """Tell the client that the stream does not go on where it was, and draw the screen."""
         state = await get_manager().last_screen(cursor.session_id)
+        if cursor.output:
+            await self._tell_shown(cursor, state)
         await self._send_json(
             {
                 "type": ServerMessage.RESET,
@@ -55,28 +57,38 @@ class CatchUp:
                 "offset": state.offset,
             }
         )
-        await self._draw(cursor, state)
-
-    async def tell_until(self, cursor: Cursor, last_seq: int) -> None:
-        """Send the events up to that one, all but the session's end, before its screen is drawn.
-
-        That shows what they led to: nobody is to take up an older size after it.
-        """
-        while cursor.seq < last_seq:
-            events = await self._log.run(
-                event_log.read_events, cursor.session_id, after=cursor.seq, limit=EVENTS_AT_ONCE
-            )
-            for event in events:
-                if event.type in LAST:
-                    return
-                cursor.seq = event.seq
-                await self._send_json(event.to_wire())
-            if not events:
-                return
+        if cursor.output:
+            await self._draw(cursor, state)
+        else:
+            cursor.jump(state.offset)
 
     async def draw(self, cursor: Cursor) -> None:
         """Draw the screen; the stream goes on from there."""
-        await self._draw(cursor, await get_manager().last_screen(cursor.session_id))
+        state = await get_manager().last_screen(cursor.session_id)
+        await self._tell_shown(cursor, state)
+        await self._draw(cursor, state)
+
+    async def _tell_shown(self, cursor: Cursor, state: ScreenState) -> None:
+        """Send the events that led to the screen, before it is drawn.
+
+        After it nobody is to take up an older size. An event that lies beyond it follows it, also
+        one that the session's row knows already: a screen lags behind a loud program.
+        """
+        cursor.seq, last = await self._log.run(
+            event_log.events_before_screen,
+            cursor.session_id,
+            cursor.seq,
+            offset=state.offset,
+            cols=state.cols,
+            rows=state.rows,
+        )
+        while cursor.seq < last:
+            limit = min(EVENTS_AT_ONCE, last - cursor.seq)
+            for event in await self._log.run(
+                event_log.read_events, cursor.session_id, after=cursor.seq, limit=limit
+            ):
+                await self._send_json(event.to_wire())
+                cursor.seq = event.seq
 
     async def _draw(self, cursor: Cursor, state: ScreenState) -> None:
         cursor.jump(state.offset)

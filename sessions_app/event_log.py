@@ -15,10 +15,10 @@ from typing import Any
 import zstandard
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Max, Min, Q
 from django.utils import timezone
 
-from sessions_app.events import TRANSITIONS, EventType, LifecycleEvent
+from sessions_app.events import LAST, TRANSITIONS, EventType, LifecycleEvent
 from sessions_app.exceptions import InvalidTransition
 from sessions_app.holder.spool import OutputGone, SpoolReader
 from sessions_app.models import OutputSegment, ScreenSnapshot, Session, SessionEvent
@@ -138,6 +138,34 @@ def resizes_after(session_id: str, offset: int) -> list[tuple[int, int, int]]:
         session_id=session_id, type=EventType.RESIZED, offset__gte=offset
     ).order_by("seq")
     return [(row.offset, row.fields["cols"], row.fields["rows"]) for row in rows]
+
+
+def events_before_screen(
+    session_id: str, told: int, *, offset: int, cols: int, rows: int
+) -> tuple[int, int]:
+    """Return `(after, last)`: the events that come before a screen of this size at the offset.
+
+    They are those behind `told` that led to the screen, but not the session's end. Where a size up
+    to `told` is not the screen's yet, `after` is less than `told`: it has to come after the screen.
+    """
+    events = SessionEvent.objects.filter(session_id=session_id)
+    resizes = events.filter(type=EventType.RESIZED)
+    is_shown = Q(offset__lt=offset)
+    # At the offset itself the screen may have been looked at before or after the resize.
+    is_shown |= Q(offset=offset, type=EventType.RESIZED, fields__cols=cols, fields__rows=rows)
+    newest = resizes.order_by("-seq").first()
+    if newest is not None and not _is_drawn(newest, offset, (cols, rows)):
+        shown = resizes.filter(is_shown).aggregate(Max("seq"))["seq__max"] or 0
+        told = min(told, resizes.filter(seq__gt=shown).aggregate(Min("seq"))["seq__min"] - 1)
+    since = events.filter(is_shown, seq__gt=told).exclude(type__in=LAST)
+    return told, since.aggregate(Max("seq"))["seq__max"] or told
+
+
+def _is_drawn(resize: SessionEvent, offset: int, size: tuple[int, int]) -> bool:
+    """Tell whether a screen of that size at the offset shows the resize."""
+    if resize.offset != offset:
+        return resize.offset < offset
+    return (resize.fields["cols"], resize.fields["rows"]) == size
 
 
 # Output

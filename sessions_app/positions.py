@@ -15,13 +15,6 @@ class Position:
     epoch: str | None = None
 
 
-def is_end(position: Position | None, row: Session) -> bool:
-    """Tell whether the position is that of the end of a session that has ended."""
-    if position is None or position.epoch not in (None, row.epoch):
-        return False
-    return position.seq == row.last_seq and position.offset >= row.output_bytes
-
-
 def can_continue(position: Position, row: Session, kept: tuple[int, int], tail: Tail) -> bool:
     """Tell whether the log still has everything after the client's position.
 

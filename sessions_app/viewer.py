@@ -27,7 +27,7 @@ from sessions_app.exceptions import SessionNotFound
 from sessions_app.fanout import FanOut
 from sessions_app.live_frames import Frame
 from sessions_app.models import Session, SessionQuerySet
-from sessions_app.positions import Position, can_continue, is_end
+from sessions_app.positions import Position, can_continue
 from sessions_app.rights import Right
 from sessions_app.session_verbs import get_manager, to_wire
 from sessions_app.transport import Outlet
@@ -74,7 +74,7 @@ class Viewer:
         # Until the client says what it wants: the active sessions of the list that it has been sent
         # and their last events as of then, and what rows changed since.
         self._introduced: dict[str, int] | None = {}
-        self._early: dict[str, bool] | None = {}
+        self._early: dict[str, Notice] | None = {}
 
     # The fan-out tells (Watcher)
 
@@ -98,8 +98,8 @@ class Viewer:
         """Tell the client that the session's row is new or another."""
         if self.everything or session_id in self._cursors:
             self._notice(session_id, Notice.HIDDEN if hidden else Notice.CHANGED)
-        elif self._early is not None and len(self._early) < EARLY_KEPT:
-            self._early[session_id] = hidden or self._early.get(session_id, False)
+        elif hidden or session_id not in (self._early or ()):
+            self._keep_early(session_id, Notice.HIDDEN if hidden else Notice.CHANGED)
 
     def sees(self, session_id: str, owner_id: int | None, *, team: bool) -> bool:
         """Tell whether the client may see such a session, or watches it."""
@@ -111,6 +111,12 @@ class Viewer:
         """Tell the client that the session is gone."""
         if session_id in self._cursors or self.everything:
             self._notice(session_id, Notice.FORGOTTEN)
+        else:
+            self._keep_early(session_id, Notice.FORGOTTEN)
+
+    def _keep_early(self, session_id: str, notice: Notice) -> None:
+        if self._early is not None and len(self._early) < EARLY_KEPT:
+            self._early[session_id] = notice
 
     def _notice(self, session_id: str, notice: Notice) -> None:
         if (session_id, notice) not in self._notices:
@@ -139,23 +145,29 @@ class Viewer:
             # Whoever wants everything hears of what begins from now on, not from the answer on.
             self.everything = self.everything or sessions is None
             if sessions is None:
-                rows = await self._fan_out.log.run(self._rows_of_everything, positions)
+                rows = await self._rows_of_everything(positions)
             else:
                 rows = await self._fan_out.log.run(self._rows, sessions)
                 if len(rows) < len(set(sessions)):
                     raise SessionNotFound("There is no such session.")
             self.everything = sessions is None
+            told = (self._introduced or {}) | {key: each.seq for key, each in self._cursors.items()}
             for session_id in set(self._cursors) - {str(row.pk) for row in rows}:
                 self._drop(session_id)
             self._everything_output = output is True
             heads = await self._watch(rows, output)
             for row in rows:
-                start = positions.get(str(row.pk), self._last_told(row))
+                start = positions.get(str(row.pk)) or self._first_position(row, told)
                 await self._begin_if_there(row, start, heads.get(str(row.pk), 0))
-            self._introduced = None
-            early, self._early = self._early or {}, None
-            for session_id, hidden in early.items():
-                self.changed(session_id, hidden=hidden)
+            gone = (self._introduced or {}).keys() - self._cursors.keys() - self._finished.keys()
+            early = dict.fromkeys(gone, Notice.FORGOTTEN) if self.everything else {}
+            early |= self._early or {}
+            self._introduced = self._early = None
+            for session_id, notice in early.items():
+                if notice is Notice.FORGOTTEN:
+                    self.forgotten(session_id)
+                else:
+                    self.changed(session_id, hidden=notice is Notice.HIDDEN)
 
     def acknowledge(self, session_id: str, offset: int) -> None:
         """Note that the client has drawn the output up to this offset."""
@@ -184,26 +196,34 @@ class Viewer:
     def _rows(self, sessions: Collection[str]) -> list[Session]:
         return list(self._visible().filter(pk__in=sessions))
 
-    def _rows_of_everything(self, positions: Mapping[str, Position]) -> list[Session]:
-        """Return what is active, and what the client has not heard the end of."""
-        rows = list(self._visible().active())
-        heard_of = positions.keys() | (self._introduced or {}).keys()
-        ended = self._rows(heard_of - {str(row.pk) for row in rows})
-        return rows + [row for row in ended if not is_end(positions.get(str(row.pk)), row)]
+    async def _rows_of_everything(self, positions: Mapping[str, Position]) -> list[Session]:
+        """Return what is active, and of what else the client may not have heard the end."""
+        unfinished = {key for key, cursor in self._cursors.items() if not cursor.is_done}
+        heard_of = unfinished.union(positions, self._introduced or ())
+        return await self._fan_out.log.run(self._active_and, heard_of)
+
+    def _active_and(self, others: Collection[str]) -> list[Session]:
+        active = list(self._visible().active())
+        return active + self._rows(set(others) - {str(row.pk) for row in active})
 
     def _visible(self) -> SessionQuerySet:
         return Session.objects.visible_to(self.caller).select_related("owner")
 
-    def _last_told(self, row: Session) -> int:
-        """Return the `seq` of the last event that a client without a cursor has heard of."""
-        if self._introduced is None:
-            return row.last_seq  # all that it could be told is what the screen shows
-        # In a list of all that was active, what is new was missing.
-        return self._introduced.get(str(row.pk), 0 if self.everything else row.last_seq)
+    def _first_position(self, row: Session, told: Mapping[str, int]) -> Position | int:
+        """Return where a client without a cursor begins: there, or behind the last event `told`."""
+        last = told.get(str(row.pk))
+        if self.everything and self._introduced is not None and not last:
+            # It had not begun, or was missing in a list of all that was active: it is new.
+            return Position(seq=0, offset=0)
+        return row.last_seq if last is None else last
 
     def _drop(self, session_id: str) -> None:
-        if self._cursors.pop(session_id, None):
-            self._fan_out.unwatch(session_id, self)
+        cursor = self._cursors.pop(session_id, None)
+        if cursor is None:
+            return
+        self._fan_out.unwatch(session_id, self)
+        if cursor.is_done:
+            self._remember_finished(session_id)
 
     async def _watch(self, rows: Collection[Session], output: bool | set[str]) -> dict[str, int]:
         """Hear of these sessions from now on; return how far output of those that run goes.
@@ -227,8 +247,8 @@ class Viewer:
     async def _begin(self, row: Session, start: Position | int, head: int) -> None:
         """Show a session that is watched, from the client's position or its current screen.
 
-        Without a position `start` is the last event that the client has heard of. `head` is how far
-        its output was taken in, 0 where nobody knows better than the row.
+        Without a position `start` is the last event that it has heard of. `head` is how far its
+        output was taken in, 0 where nobody knows better than the row.
         """
         session_id = str(row.pk)
         cursor = self._cursors[session_id]
@@ -237,12 +257,9 @@ class Viewer:
         kept = first, max(last, head)
         # Not as far as the spool reaches: that may end inside a character.
         tail.lift(max(row.output_bytes, head), row.last_seq)
-        if start == 0:  # none of it has been shown
-            start = Position(seq=0, offset=0)
         if isinstance(start, int):
             cursor.seq = start
-            await self._catch_up.tell_until(cursor, row.last_seq)
-            if cursor.output:
+            if cursor.output and row.last_seq:  # what has not begun has no screen
                 await self._catch_up.draw(cursor)
         elif can_continue(start, row, kept, tail):
             cursor.seq, cursor.offset = start.seq, start.offset
@@ -357,12 +374,11 @@ class Viewer:
     def _following(self, cursor: Cursor) -> Frame | Missing:
         following = cursor.following(self._has_room)
         if cursor.is_done and self.everything:
-            self._finish(cursor.session_id)
+            self._drop(cursor.session_id)  # who watches everything stays for months
         return following
 
-    def _finish(self, session_id: str) -> None:
-        """Let go of a session that has ended: who watches everything stays for months."""
-        self._drop(session_id)
+    def _remember_finished(self, session_id: str) -> None:
+        """Note that the client has had all of a session, which has ended."""
         self._finished[session_id] = None
         if len(self._finished) > FINISHED_KEPT:
             del self._finished[next(iter(self._finished))]

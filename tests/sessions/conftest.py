@@ -1,4 +1,4 @@
-"""A server of the test's own: manager, fan-out and real holders in a fresh state folder."""
+"""A server of the test's own: manager, fan-out and holders in a fresh state folder; its streams."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.contrib.auth.models import User
 from pytest_django.fixtures import Settings
 
 from sessions_app import lifecycle
 from sessions_app.models import Session
 from sessions_app.session_manager import PersistentSessionManager
+from tests.cast import let_in
+from tests.sessions.stream_client import Client, Connect, opened_streams
 from tests.waiting_for import auntil
 
 
@@ -35,6 +38,20 @@ async def manager(
     finally:
         # Else every test after it would meet this one's server.
         await lifecycle.stop()
+
+
+@pytest.fixture
+async def connect(transactional_db: None) -> AsyncIterator[Connect]:
+    """What opens a live stream of an administrator; the server has to run by then."""
+    alice = await User.objects.acreate(username="alice", is_superuser=True)
+    async with opened_streams() as streams:
+
+        async def connect(query: str = "") -> Client:
+            client = await streams.open(await sync_to_async(let_in)(alice), query)
+            await client.until_type("initial-state")
+            return client
+
+        yield connect
 
 
 async def end_everything() -> None:

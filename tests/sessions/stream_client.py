@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -104,3 +104,7 @@ async def opened_streams() -> AsyncIterator[Streams]:
     streams = Streams()
     yield streams
     await streams.close()
+
+
+# What opens a live stream, with the query of its address, and waits for the initial state.
+Connect = Callable[..., Awaitable[Client]]

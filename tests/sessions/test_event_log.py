@@ -193,3 +193,54 @@ def test_forgetting_a_session_takes_its_whole_log_along(state_folder: Path) -> N
     session.delete()
     assert not SessionEvent.objects.exists()
     assert not OutputSegment.objects.exists()
+
+
+SIZES = [(80, 24), (90, 30), (100, 40)]
+
+
+@given(
+    resizes=st.lists(st.tuples(st.integers(0, 2), st.sampled_from(SIZES)), max_size=5),
+    applied=st.integers(0, 5),
+    at=st.integers(0, 8),
+    told=st.integers(1, 6),
+)
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_after_a_screen_and_what_follows_it_the_client_has_the_terminals_size(
+    resizes: list[tuple[int, tuple[int, int]]], applied: int, at: int, told: int
+) -> None:
+    """The screen shows all resizes before it, and `applied` of those that come right there."""
+    with transaction.atomic():
+        session = make_session(slot=None)
+        append(session, EventType.STARTED)
+        offsets = [sum(step for step, _ in resizes[: number + 1]) for number in range(len(resizes))]
+        for offset, (_, (cols, rows)) in zip(offsets, resizes, strict=True):
+            event_log.append_event(
+                str(session.pk),
+                EventType.RESIZED,
+                offset=offset,
+                fields={"cols": cols, "rows": rows},
+            )
+        shown = sum(offset < at for offset in offsets)
+        shown += min(applied, sum(offset == at for offset in offsets))
+        size = ([SIZES[0]] + [size for _, size in resizes])[shown]
+        told = min(told, 1 + len(resizes))
+        after, last = event_log.events_before_screen(
+            str(session.pk), told, offset=at, cols=size[0], rows=size[1]
+        )
+        assert after <= told
+        assert after <= last <= 1 + len(resizes)
+        for _, later in resizes[last - 1 :]:
+            size = later
+        assert size == ([SIZES[0]] + [each for _, each in resizes])[-1]
+        # What it shows for certain does not come after it.
+        assert last >= min(1 + sum(offset < at for offset in offsets), 1 + len(resizes))
+
+
+def test_the_end_of_a_session_comes_after_its_screen() -> None:
+    session = make_session()
+    for kind in (EventType.STARTED, EventType.WAITING, EventType.COMPLETED):
+        append(session, kind)
+    assert event_log.events_before_screen(str(session.pk), 0, offset=5, cols=1, rows=1) == (0, 2)
+    assert event_log.events_before_screen(str(session.pk), 3, offset=5, cols=1, rows=1) == (3, 3)

@@ -1,12 +1,10 @@
 """Live streams while something goes wrong: what is missed is made up for, and nothing is left."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from asgiref.sync import sync_to_async
-from django.contrib.auth.models import User
 from django.db import OperationalError
 from pytest_django.fixtures import Settings
 
@@ -18,27 +16,10 @@ from sessions_app.screen_state import ScreenState
 from sessions_app.session_manager import PersistentSessionManager
 from sessions_app.session_verbs import get_manager
 from sessions_app.viewer import Viewer
-from tests.cast import let_in
 from tests.sessions.conftest import end_everything
 from tests.sessions.kept import ended
-from tests.sessions.stream_client import Client, opened_streams
+from tests.sessions.stream_client import Connect
 from tests.waiting_for import auntil
-
-Connect = Callable[..., Awaitable[Client]]
-
-
-@pytest.fixture
-async def connect(transactional_db: None) -> AsyncIterator[Connect]:
-    """What opens a live stream of an administrator; the server has to run by then."""
-    alice = await User.objects.acreate(username="alice", is_superuser=True)
-    async with opened_streams() as streams:
-
-        async def connect(query: str = "") -> Client:
-            client = await streams.open(await sync_to_async(let_in)(alice), query)
-            await client.until_type("initial-state")
-            return client
-
-        yield connect
 
 
 async def start(manager: PersistentSessionManager, *argv: str) -> str:
