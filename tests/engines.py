@@ -36,6 +36,7 @@ HOST = "127.0.0.1"
 USER = "harness"
 _CLIENT_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 START_SECONDS = 30.0
+_taken: list[socket.socket] = []
 # As automake has it for a test that is skipped.
 NOT_INSTALLED = 77
 
@@ -50,7 +51,7 @@ def in_ci() -> bool:
 
 
 def free_port() -> int:
-    """A port that nobody listens on at the moment, and that no client is given meanwhile.
+    """A port that nobody listens on, that no other test is given, and no client meanwhile.
 
     Of those that the kernel gives to clients, one that knocks at a server which is not there yet
     may be given that very port, and then talks to itself.
@@ -62,7 +63,19 @@ def free_port() -> int:
         port = secrets.choice(range(10_240, first_of_clients))
         with socket.socket() as probe, suppress(OSError):
             probe.bind((HOST, port))
+            _take(port)
             return port
+
+
+def _take(port: int) -> None:
+    """Keep it from all runs of the tests, for as long as this one goes on; raises OSError."""
+    taken = socket.socket(socket.AF_UNIX)
+    try:
+        taken.bind(f"\0harness-tests-port-{port}")
+    except OSError:
+        taken.close()
+        raise
+    _taken.append(taken)
 
 
 # Databases of a server, whoever has started that

@@ -11,7 +11,7 @@ Found = TypeVar("Found")
 _INTERVAL = 0.01
 
 
-def until(predicate: Callable[[], Found], timeout: float = 5.0) -> Found:
+def until(predicate: Callable[[], Found], timeout: float = 30.0) -> Found:
     """What `predicate` gives as soon as that is true; AssertionError after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not (found := predicate()):
@@ -24,7 +24,7 @@ def until(predicate: Callable[[], Found], timeout: float = 5.0) -> Found:
 async def auntil(predicate: Callable[[], Awaitable[Found]], timeout: float = ...) -> Found: ...
 @overload
 async def auntil(predicate: Callable[[], Found], timeout: float = ...) -> Found: ...
-async def auntil(predicate: Callable[[], Any], timeout: float = 5.0) -> Any:
+async def auntil(predicate: Callable[[], Any], timeout: float = 30.0) -> Any:
     """As `until`, without blocking the event loop; the predicate may be a coroutine function."""
 
     async def ask() -> Any:

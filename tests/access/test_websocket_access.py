@@ -34,9 +34,9 @@ def connect(headers: Headers) -> str | int:
 
     async def attempt() -> str | int:
         socket = WebsocketCommunicator(with_gate(guarded(who_am_i)), "/ws", headers=headers)
-        accepted, _ = await socket.connect()
+        accepted, _ = await socket.connect(20)
         assert accepted
-        message = await socket.receive_output()
+        message = await socket.receive_output(20)
         await socket.wait()
         answer: str | int = message["text"] if "text" in message else message["code"]
         return answer

@@ -85,10 +85,10 @@ class Running:
     def output(self) -> bytes:
         return self.spool.read(0, 1 << 30)
 
-    async def prints(self, text: bytes, timeout: float = 5.0) -> None:
+    async def prints(self, text: bytes, timeout: float = 30.0) -> None:
         await auntil(lambda: text in self.output(), timeout)
 
-    async def ends(self, timeout: float = 10.0) -> ExitRecord:
+    async def ends(self, timeout: float = 30.0) -> ExitRecord:
         await auntil(lambda: self.notes.record or self.notes.lost, timeout)
         assert self.notes.record is not None
         return self.notes.record

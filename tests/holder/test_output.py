@@ -33,9 +33,13 @@ while rest:
     rest = rest[os.write(1, rest):]
 """
 
+# What the terminal prints of the line that such a program waits for.
+ECHO = b"\r\n"
+
 PRINT_WHEN_ASKED = """
 import os, random, tty
 tty.setraw(0)
+print("ready", flush=True)
 for seed in range({rounds}):
     os.read(0, 1)
     rest = memoryview(random.Random(seed).randbytes({size}))
@@ -65,8 +69,9 @@ asyncio.run(follow(Path(sys.argv[1])))
 """
 
 
-def binary(size: int, seed: int = 7) -> tuple[str, ...]:
-    return python(PRINT_BINARY.format(size=size, seed=seed))
+def binary(size: int, seed: int = 7, when: str = "") -> tuple[str, ...]:
+    """A program that prints random bytes, once it has done `when`."""
+    return python(f"{when}{PRINT_BINARY.format(size=size, seed=seed)}")
 
 
 def expected(size: int, seed: int = 7) -> bytes:
@@ -95,24 +100,27 @@ async def test_output_is_cut_into_segments_that_are_read_as_one(start: Start) ->
 
 
 async def test_the_listener_hears_of_the_newest_size_and_of_nothing_twice(start: Start) -> None:
-    printer = await start(*binary(1_000_000))
+    printer = await start(*binary(1_000_000, when="input()"))
+    await printer.client.write(b"\n")
     await printer.ends()
-    assert printer.notes.sizes[-1] == 1_000_000
+    assert printer.notes.sizes[-1] == len(ECHO) + 1_000_000
     assert printer.notes.sizes == sorted(set(printer.notes.sizes))
 
 
 async def test_a_reader_that_is_killed_costs_nothing(start: Start) -> None:
     rounds, size = 6, 4_000_000
     printer = await start(*python(PRINT_WHEN_ASKED.format(rounds=rounds, size=size)))
+    await printer.prints(b"ready\n")
     for _ in range(rounds):
         reader = await start_reader(printer.folder)
         await printer.client.write(b"g")
         assert reader.stdout is not None
-        assert await reader.stdout.readline()
+        assert await asyncio.wait_for(reader.stdout.readline(), 30)
         reader.kill()
         await reader.wait()
     assert (await printer.ends()).code == 0
-    assert printer.output() == b"".join(expected(size, seed) for seed in range(rounds))
+    printed = b"".join(expected(size, seed) for seed in range(rounds))
+    assert printer.output() == b"ready\n" + printed
 
 
 async def start_reader(folder: Path) -> asyncio.subprocess.Process:
@@ -129,8 +137,7 @@ async def start_reader(folder: Path) -> asyncio.subprocess.Process:
 
 async def test_a_client_that_never_reads_does_not_slow_the_program(start: Start) -> None:
     size = 10_000_000
-    program = PRINT_BINARY.format(size=size, seed=7)
-    printer = await start(*python(f"input(){program}"))
+    printer = await start(*binary(size, when="input()"))
     stuck = [connect_and_never_read(printer.folder) for _ in range(10)]
     resize = frames.encode_request(frames.RESIZE, 1, frames.SIZE_OF_TERMINAL.pack(80, 24))
     with contextlib.suppress(BlockingIOError):
@@ -181,7 +188,8 @@ async def test_a_full_disk_stalls_the_program_and_loses_nothing(
     start: Start, small_disk: Path
 ) -> None:
     size = 6_000_000
-    printer = await start(*binary(size), folder=small_disk / "session")
+    printer = await start(*binary(size, when="input()"), folder=small_disk / "session")
+    await printer.client.write(b"\n")
     await auntil(lambda: printer.notes.stalls == ["No space left on device"])
     late = await HolderClient.connect(printer.folder, Notes())
     assert late.hello.stalled == "No space left on device"
@@ -189,15 +197,16 @@ async def test_a_full_disk_stalls_the_program_and_loses_nothing(
     assert await printer.client.resize(90, 30) < 1_048_576
     await printer.client.write(b"typed on a full disk")
     grow(small_disk)
-    assert (await printer.ends()).size == size
+    assert (await printer.ends()).size == len(ECHO) + size
     assert printer.notes.stalls[-1] is None
-    assert printer.output() == expected(size)
+    assert printer.output() == ECHO + expected(size)
 
 
 async def test_a_session_can_be_ended_on_a_full_disk_and_its_record_waits(
     start: Start, small_disk: Path
 ) -> None:
-    printer = await start(*binary(6_000_000), folder=small_disk / "session")
+    printer = await start(*binary(6_000_000, when="input()"), folder=small_disk / "session")
+    await printer.client.write(b"\n")
     await auntil(lambda: printer.notes.stalls)
     await printer.client.end(0)
     await auntil(lambda: not printer.tree())
@@ -206,4 +215,4 @@ async def test_a_session_can_be_ended_on_a_full_disk_and_its_record_waits(
     grow(small_disk)
     record = await printer.ends()
     assert record.signal in (signal.SIGHUP, signal.SIGKILL)
-    assert printer.output() == expected(6_000_000)[: record.size]
+    assert printer.output() == (ECHO + expected(6_000_000))[: record.size]

@@ -20,7 +20,7 @@ from sessions_app.holder_client import HolderSpec, LaunchFailed, launch_holder
 from tests.waiting_for import auntil
 
 from .conftest import Running, Start, plain_environment
-from .test_child import descriptors, process_file
+from .test_child import has_only_its_terminal, process_file
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
 NOBODY = pwd.getpwnam("nobody")
@@ -106,15 +106,7 @@ async def test_it_has_the_terminal_and_no_other_descriptor(start: Start, open_fo
     session = await running_cat(start, open_folder)
     child = session.identity.child.pid
 
-    def has_only_its_terminal() -> bool:
-        # Looked at once: on its way to `cat` the process opens this and that and closes it again.
-        try:
-            found = descriptors(child)
-        except FileNotFoundError:  # closed while we looked
-            return False
-        return sorted(found) == ["0", "1", "2"] and len(set(found.values())) == 1
-
-    await auntil(has_only_its_terminal)
+    await auntil(lambda: has_only_its_terminal(child))
 
 
 @needs_python

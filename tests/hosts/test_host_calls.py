@@ -1,6 +1,7 @@
 """Verbs that are asked of another process: answered, once, whatever the channel layer loses."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -119,11 +120,21 @@ async def running(desk: HostDesk) -> AsyncIterator[None]:
         await desk.stop()
 
 
+# A machine with other work to do may hold up a host that is there for a moment.
+SILENT_SECONDS = 3.0
+
+
+@pytest.fixture
+def impatient(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that wait until a host is known to be silent."""
+    monkeypatch.setattr(host_calls, "SILENT_SECONDS", 0.4)
+
+
 @pytest.fixture
 async def net(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Net]:
     # As the real ones are to each other, only quicker.
     monkeypatch.setattr(host_calls, "REPEAT_SECONDS", 0.05)
-    monkeypatch.setattr(host_calls, "SILENT_SECONDS", 0.4)
+    monkeypatch.setattr(host_calls, "SILENT_SECONDS", SILENT_SECONDS)
     net = Net()
     await net.calls.start()
     yield net
@@ -169,20 +180,22 @@ async def test_what_the_layer_loses_is_asked_again_and_done_once(net: Net, lost:
     async with running(net.desk()):
         assert await net.calls.ask(HOST.name, "note", what=1) == {"noted": 1}
     assert net.manager.done == [1]
-    assert net.layer.sent.count(Kind.CALL) == 4
+    assert net.layer.sent.count(Kind.CALL) >= 4
 
 
 async def test_a_host_that_is_at_it_is_waited_for_however_long_it_takes(net: Net) -> None:
     async with running(net.desk()):
         asking = asyncio.create_task(net.calls.ask(HOST.name, "take_long", what="x"))
         # Longer than a silent host would be waited for.
-        await auntil(lambda: net.layer.sent.count(Kind.ACKNOWLEDGEMENT) > 8, timeout=5)
+        since = time.monotonic()
+        await auntil(lambda: time.monotonic() - since > SILENT_SECONDS + 1)
         assert not asking.done()
         net.manager.goes_on.set()
         assert await asyncio.wait_for(asking, 5) == "at last"
     assert net.manager.done == ["x"]
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("repeatable", [True, False])
 async def test_a_host_that_says_nothing_is_named_with_since_when(
     net: Net, repeatable: bool
@@ -195,6 +208,7 @@ async def test_a_host_that_says_nothing_is_named_with_since_when(
     assert type(raised.value) is (HostSilent if repeatable else OutcomeUnknown)
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_nobody_is_told_to_try_again_what_was_done_though_the_answers_were_lost(
     net: Net,
 ) -> None:
@@ -333,6 +347,7 @@ async def test_what_was_typed_is_typed_though_nobody_waits_for_it(net: Net) -> N
         await auntil(lambda: net.manager.done == [0, 1, 2])
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_layer_that_carries_nothing_is_told_from_a_host_that_is_silent(net: Net) -> None:
     def broken(message: dict[str, Any]) -> bool:
         raise ConnectionError("no Redis")

@@ -10,10 +10,10 @@ from sessions_app import exposition, lifecycle, scraping
 from sessions_app.metrics import counts, follow
 from sessions_app.metrics.counts import Counts
 from sessions_app.session_manager import PersistentSessionManager
-from tests.sessions.conftest import state_folder
+from tests.sessions.conftest import state_folder, stops_wholly
 from tests.sessions.fake_holders import FakeHolders
 
-__all__ = ["state_folder"]
+__all__ = ["state_folder", "stops_wholly"]
 
 
 @pytest.fixture(autouse=True)

@@ -19,9 +19,10 @@ def no_longer_than(delay: LoopDelay, seconds: float) -> int:
 async def test_a_loop_that_has_nothing_to_do_is_in_time() -> None:
     delay = LoopDelay()
     delay.start()
-    await auntil(lambda: number(delay) >= 2)
+    # A machine with other work to do may hold it up at first.
+    await auntil(lambda: number(delay) >= 2 and delay.percentile(0.5) < 0.1, timeout=60)
     delay.stop()
-    assert 0 <= delay.percentile(0.5) < 0.1
+    assert delay.percentile(0.5) >= 0
 
 
 async def test_a_loop_that_stands_still_is_late() -> None:

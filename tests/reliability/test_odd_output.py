@@ -18,7 +18,8 @@ from tests.reliability.programs import python
 from tests.reliability.viewer_client import ENDS, connected
 from tests.waiting_for import auntil, until
 
-HEALTH_SECONDS = 1.0
+# It takes a tenth of that; a machine with other work to do keeps everybody waiting now and then.
+HEALTH_SECONDS = 3.0
 _RAW = "import os, random, sys, tty; tty.setraw(1); sys.stdin.readline()\n"
 # Each prints what its expression says; the test evaluates the same expression.
 ODD = {
@@ -39,7 +40,7 @@ _CUT = (
 
 @contextmanager
 def healthy_throughout(server: RealServer) -> Iterator[None]:
-    """Ask after the server's health all the while; no answer may take longer than a second."""
+    """Ask after the server's health all the while; no answer may take HEALTH_SECONDS."""
     over, slowest = threading.Event(), [0.0]
 
     def ask() -> None:

@@ -17,6 +17,12 @@ from tests.sessions.stream_client import Client, Connect, opened_streams
 from tests.waiting_for import auntil
 
 
+@pytest.fixture(autouse=True)
+def stops_wholly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a stop take its time: one that is cut short keeps its lock on the state folder."""
+    monkeypatch.setattr(lifecycle, "STOP_SECONDS", 60.0)
+
+
 @pytest.fixture
 def state_folder(settings: Settings, tmp_path: Path) -> Path:
     """Point the settings at an empty state folder."""

@@ -26,7 +26,7 @@ class Client:
     async def send_text(self, text: str) -> None:
         await self.communicator.send_to(text_data=text)
 
-    async def receive(self, timeout: float = 5) -> dict[str, Any]:
+    async def receive(self, timeout: float = 30) -> dict[str, Any]:
         message: dict[str, Any] = await self.communicator.receive_json_from(timeout)
         self.received.append(message)
         return message
@@ -61,7 +61,7 @@ class Client:
 
     async def close_code(self) -> int:
         while True:
-            message = await self.communicator.receive_output(5)
+            message = await self.communicator.receive_output(30)
             if message["type"] == "websocket.close":
                 return int(message["code"])
 

@@ -30,14 +30,16 @@ from tests.waiting_for import auntil
 
 ALICE = Actor(name="alice", via="test", address="10.0.0.1")
 # Sooner than a burst ends by itself.
-SOON = 3.0
+SOON = 30.0
 
 Connect = Callable[[User], Awaitable[Client]]
 
 
 @pytest.fixture(autouse=True)
-def _written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def _written_at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal, "TICK_SECONDS", 0.01)
+    if "manager" in request.fixturenames:  # the others have a clock of their own
+        monkeypatch.setattr(notes, "QUIET_SECONDS", 600.0)
 
 
 @pytest.fixture
@@ -335,8 +337,8 @@ async def test_of_too_much_that_waits_the_oldest_is_dropped_and_counted(
         return await kept_and_dropped() == 50
 
     await auntil(is_complete)
-    # Five wait, and three may have been on their way when the database could be written again.
-    assert await dropped() in (42, 45)
+    # Five wait, and up to three were on their way when the database could be written again.
+    assert 42 <= await dropped() <= 45
     found = await records()
     assert names(found)[-5:] == ["45", "46", "47", "48", "49"]
 

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django.fixtures import Settings
 
-from sessions_app import event_bridge, lifecycle
+from sessions_app import event_bridge, fanout, lifecycle
 from sessions_app.consumers import SessionConsumer
 from sessions_app.event_bridge import EventBridge
 from sessions_app.events import EventType, LifecycleEvent, OutputEvent, SessionChanged, iso
@@ -292,14 +292,17 @@ def announce(offset: int) -> None:
 
 
 async def test_a_session_rests_after_a_round_and_then_goes_on(
-    manager: PersistentSessionManager,
+    manager: PersistentSessionManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Long enough for all others to come.
+    monkeypatch.setattr(fanout, "REST_ROUNDS", 10.0)
+    monkeypatch.setattr(fanout, "REST_MOST_SECONDS", 2.0)
     woken: list[int] = []
     sleeper = Sleeper()
 
     def wake(session_id: str) -> None:
         woken.append(tail.head)
-        time.sleep(0.2)  # as very many viewers would take: meanwhile all others come
+        time.sleep(0.2)  # as very many viewers would take
 
     sleeper.wake = wake  # type: ignore[method-assign]
     tail = get_fan_out().watch("s", sleeper)
@@ -376,7 +379,7 @@ async def test_one_subscription_serves_all_viewers_of_a_process(
         communicator = WebsocketCommunicator(SessionConsumer.as_asgi(), "/ws")
         communicator.scope |= await sync_to_async(let_in)(alice)
         await communicator.connect()
-        await communicator.receive_json_from()
+        await communicator.receive_json_from(20)
         communicators.append(communicator)
     layer = get_channel_layer()
     # The layer over Redis puts its prefix in front of the name.

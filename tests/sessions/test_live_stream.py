@@ -267,9 +267,9 @@ async def test_who_never_acknowledges_waits_for_the_servers_own_buffers(
 async def test_a_stuck_program_holds_up_nothing_but_its_own_input(
     manager: PersistentSessionManager, connect: Connect
 ) -> None:
-    stuck = await start(
-        manager, sys.executable, "-c", "import time,tty; tty.setraw(0); time.sleep(99)"
-    )
+    code = "import time, tty; tty.setraw(0); print('ready', flush=True); time.sleep(99)"
+    stuck = await start(manager, sys.executable, "-c", code)
+    await shows(manager, stuck, "ready")
     other = await start(manager, "cat")
     client = await connect()
     for number in range(3):

@@ -121,7 +121,7 @@ async def test_what_even_the_comparison_misses_is_found_when_the_time_is_over(
     manager: PersistentSessionManager, session_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(long_poll._Waiter, "wake", lambda self, session_id: None)
-    task = waiting(wanted(session_id, Reason.OUTPUT), seconds=1)
+    task = waiting(wanted(session_id, Reason.OUTPUT), seconds=3)
     await asleep(get_fan_out())
     await manager.write(session_id, b"more\n")
     happened = await asyncio.wait_for(task, SECONDS)

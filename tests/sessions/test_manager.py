@@ -10,7 +10,14 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import OperationalError
 
-from sessions_app import event_log, event_teller, lifecycle, recovery, session_runs
+from sessions_app import (
+    event_log,
+    event_teller,
+    lifecycle,
+    live_session,
+    recovery,
+    session_runs,
+)
 from sessions_app.events import EventType, LifecycleEvent, SessionChanged, Status
 from sessions_app.exceptions import (
     InvalidRequest,
@@ -89,8 +96,9 @@ async def test_the_screen_of_an_ended_session_is_kept(manager: PersistentSession
 
 
 async def test_a_resize_reaches_the_program_and_is_an_event(
-    manager: PersistentSessionManager,
+    manager: PersistentSessionManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(live_session, "TELL_SIZE_SECONDS", 20.0)
     session_id = await manager.create(request("bash", "--norc", "-i"))
     await manager.resize(session_id, 101, 33)
     assert await event_types(session_id) == [EventType.STARTED, EventType.RESIZED]

@@ -170,8 +170,9 @@ async def test_a_new_size_is_told_before_anything_that_is_drawn_for_it(
 
 
 async def test_of_many_resizes_at_once_only_the_newest_is_made(
-    manager: PersistentSessionManager, holders: FakeHolders
+    manager: PersistentSessionManager, holders: FakeHolders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("sessions_app.live_session.TELL_SIZE_SECONDS", 20)
     session_id, _ = await started(manager, holders)
     await asyncio.gather(*(manager.resize(session_id, 100, 1 + n) for n in range(1000)))
     session = await row(session_id)

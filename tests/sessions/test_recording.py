@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from sessions_app import event_log
-from sessions_app.events import Status
+from sessions_app.events import OutputEvent, Status
 from sessions_app.models import Session
 from sessions_app.recording import recording
 from sessions_app.screen_state import ScreenState
 from sessions_app.session_manager import PersistentSessionManager
+from sessions_app.signals import session_event
 from tests.sessions.kept import ended
 from tests.sessions.test_manager import request, shows
 from tests.waiting_for import auntil
@@ -83,6 +85,12 @@ async def test_vim_with_a_change_of_size_in_between(
     await manager.resize(session_id, 100, 30)
     await manager.write(session_id, b"50GoSo it is.\x1b")
     await shows(manager, session_id, "So it is.")
+
+    async def is_in_normal_mode() -> bool:
+        # After an escape vim waits a second for more before it says so.
+        return "INSERT" not in "\n".join((await manager.screen(session_id)).lines)
+
+    await auntil(is_in_normal_mode)
     screen = await quiet(manager, session_id)
     found = await sync_to_async(played)(session_id)
     assert found["sizes"] == [[80, 24], [60, 12], [100, 30]]
@@ -119,7 +127,17 @@ async def test_a_program_whose_size_changes_while_it_prints(
 async def test_a_recording_lasts_as_long_as_the_program_ran(
     manager: PersistentSessionManager,
 ) -> None:
-    session_id = await manager.create(request("sh", "-c", "echo one; sleep 0.6; echo two; exit 3"))
+    told: list[datetime] = []
+
+    def note(sender: object, event: object, **_: object) -> None:
+        if isinstance(event, OutputEvent):
+            told.append(event.timestamp)
+
+    session_event.connect(note)
+    code = "stty -echo; echo one; read key; echo two; exit 3"
+    session_id = await manager.create(request("sh", "-c", code))
+    await auntil(lambda: told and datetime.now(UTC) - told[0] > timedelta(seconds=0.6))
+    await manager.write(session_id, b"\r")
     session = await ended(session_id)
     assert session.status == Status.FAILED
     assert session.started_at is not None
@@ -130,4 +148,5 @@ async def test_a_recording_lasts_as_long_as_the_program_ran(
     assert found["markers"] == [[found["duration"], "failed: The program exited with code 3."]]
     assert found["lines"][:2] == ["one", "two"]
     first, second = await sync_to_async(times_of_output)(session_id)
-    assert second - first == pytest.approx(0.6, abs=0.2)
+    assert second - first == pytest.approx((told[1] - told[0]).total_seconds(), abs=0.01)
+    assert second - first > 0.5
