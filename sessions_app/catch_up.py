@@ -1,6 +1,8 @@
 """What a viewer is sent that the tail does not have: what is in the log, and the screen."""
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from django.db import Error
@@ -18,6 +20,8 @@ from sessions_app.transport import Outlet
 # Of the output of a session, in one message.
 CATCH_UP_BYTES = 256 * 1024
 EVENTS_AT_ONCE = 100
+# While a host does not answer, the archive may have got what it was asked for.
+LOOK_AGAIN_SECONDS = 0.5
 
 
 class CatchUp:
@@ -134,10 +138,25 @@ class CatchUp:
         except Error as error:
             data, trouble = b"", error
         if not data:  # another host may have what the archive does not have yet
-            data = await get_manager().read_output(session_id, offset, most)
+            data = await self._from_host(session_id, offset, most)
         if not data and trouble is not None:
             raise trouble
         return data
+
+    async def _from_host(self, session_id: str, offset: int, most: int) -> bytes:
+        """Return what the session's host has, or the archive by the time that the host answers.
+
+        A host that nobody can reach is waited for ten times as long as the archive takes.
+        """
+        asking = asyncio.ensure_future(get_manager().read_output(session_id, offset, most))
+        try:
+            while not (await asyncio.wait([asking], timeout=LOOK_AGAIN_SECONDS))[0]:
+                with suppress(Error):
+                    if data := await self._log.run(event_log.read_output, session_id, offset, most):
+                        return data
+            return asking.result()
+        finally:
+            asking.cancel()
 
     async def _skip_what_is_gone(self, cursor: Cursor) -> bool:
         base, _ = await self._log.run(event_log.output_range, cursor.session_id)

@@ -176,3 +176,32 @@ async def test_a_session_that_is_forgotten_while_it_is_caught_up_with_ends_no_st
     await client.send({"type": "subscribe", "sessions": [doomed], "cursors": position})
     assert (await client.until_type("session:forgotten"))["sessionId"] == doomed
     await client.round_trip()
+
+
+async def test_a_host_that_does_not_answer_holds_up_nothing_that_the_archive_has(
+    manager: PersistentSessionManager, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_id = await start(manager, "echo", "hello")
+    await ended(session_id)
+    cancelled = asyncio.Event()
+
+    async def never(session_id: str, offset: int, limit: int) -> bytes:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+        return b""
+
+    read_output, lacks_it = event_log.read_output, [True, True]
+
+    def late(session_id: str, offset: int, limit: int) -> bytes:
+        return b"" if lacks_it and lacks_it.pop() else read_output(session_id, offset, limit)
+
+    monkeypatch.setattr(get_manager(), "read_output", never)
+    monkeypatch.setattr(event_log, "read_output", late)
+    client = await connect("subscribe=none")
+    position = {session_id: {"seq": 1, "offset": 0}}
+    await client.send({"type": "subscribe", "sessions": [session_id], "cursors": position})
+    await client.until_type("session:completed")
+    assert client.text() == "hello\r\n"
+    await asyncio.wait_for(cancelled.wait(), 30)
