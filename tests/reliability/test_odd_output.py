@@ -20,7 +20,11 @@ from tests.waiting_for import auntil, until
 
 # It takes a tenth of that; a machine with other work to do keeps everybody waiting now and then.
 HEALTH_SECONDS = 3.0
-_RAW = "import os, random, sys, tty; tty.setraw(1); sys.stdin.readline()\n"
+# Making the terminal raw throws away what was typed before.
+_READY = "ready"
+_RAW = (
+    f"import os, random, sys, tty\ntty.setraw(1); os.write(1, b'{_READY}'); sys.stdin.readline()\n"
+)
 # Each prints what its expression says; the test evaluates the same expression.
 ODD = {
     "a line of ten million characters": "b'x' * 10_000_000",
@@ -69,7 +73,6 @@ async def start_and_watch(server: RealServer, code: str) -> tuple[str, list[str]
         await viewer.recv()
         cursors = {session_id: {"seq": 0, "offset": 0}}
         await send(viewer, type="subscribe", sessions=[session_id], cursors=cursors)
-        await send(viewer, type="input", sessionId=session_id, data="\n", id=1)
         while kind not in ENDS:
             message = orjson.loads(await asyncio.wait_for(viewer.recv(), 30))
             kind = message["type"]
@@ -77,6 +80,8 @@ async def start_and_watch(server: RealServer, code: str) -> tuple[str, list[str]
                 assert message["offset"] == offset
                 offset = message["nextOffset"]
                 pieces.append(message["data"])
+                if offset == len(_READY):
+                    await send(viewer, type="input", sessionId=session_id, data="\n", id=1)
     return session_id, pieces
 
 
@@ -89,6 +94,7 @@ async def test_odd_output_is_stored_exactly_and_stops_nobody(daphne: RealServer,
     expected: bytes = eval(ODD[kind], {"random": __import__("random")})  # noqa: S307  # from above
     with healthy_throughout(daphne):
         session_id, pieces = await start_and_watch(daphne, _WRITE.format(data=ODD[kind]))
+    expected = _READY.encode() + expected
     assert await asyncio.to_thread(daphne.output, session_id) == expected
     # How many replacement characters stand for broken bytes depends on where pieces were cut.
     seen, meant = ("".join(pieces), expected.decode("utf-8", "replace"))
@@ -100,7 +106,7 @@ async def test_odd_output_is_stored_exactly_and_stops_nobody(daphne: RealServer,
 async def test_characters_that_are_cut_anywhere_arrive_whole(daphne: RealServer) -> None:
     with healthy_throughout(daphne):
         session_id, pieces = await start_and_watch(daphne, _CUT)
-    expected = "aé中🙂" * 3_000
+    expected = _READY + "aé中🙂" * 3_000
     assert "".join(pieces) == expected
     assert await asyncio.to_thread(daphne.output, session_id) == expected.encode()
 
