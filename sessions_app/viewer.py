@@ -160,8 +160,9 @@ class Viewer:
                 start = positions.get(str(row.pk)) or self._first_position(row, told)
                 await self._begin_if_there(row, start, heads.get(str(row.pk), 0))
             gone = (self._introduced or {}).keys() - self._cursors.keys() - self._finished.keys()
-            early = dict.fromkeys(gone, Notice.FORGOTTEN) if self.everything else {}
-            early |= self._early or {}
+            early = self._early or {}
+            if self.everything:
+                early |= dict.fromkeys(gone, Notice.FORGOTTEN)
             self._introduced = self._early = None
             for session_id, notice in early.items():
                 if notice is Notice.FORGOTTEN:

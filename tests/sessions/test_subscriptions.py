@@ -196,6 +196,8 @@ async def test_a_session_of_the_list_that_cannot_be_seen_any_more_counts_as_forg
 ) -> None:
     session_id = await start(manager, "cat")
     client = await connect("subscribe=none")
+    await manager.change(session_id, name="another name")
+    await heard_early(session_id)
     await manager.end(session_id, grace=0)
     await ended(session_id)
     # As if the layer had lost the message.
